@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/error.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace quantscope {
+
+/// How RoPE frequencies are changed for long contexts ("rope_scaling" in config.json).
+struct RopeScaling {
+    enum class Kind { none, linear, llama3 };
+    Kind kind = Kind::none;
+    double factor = 1.0;
+    double low_freq_factor = 1.0;  ///< llama3
+    double high_freq_factor = 4.0; ///< llama3
+    int original_max_position_embeddings = 0; ///< llama3
+};
+
+/// The parts of a Hugging Face config.json that the Llama graph needs. All sizes are > 0 and consistent
+/// after read_model_config() succeeded.
+struct ModelConfig {
+    std::string name;         ///< folder name
+    std::string architecture; ///< "LlamaForCausalLM" | "MistralForCausalLM"
+    int hidden_size = 0;
+    int intermediate_size = 0;
+    int num_hidden_layers = 0;
+    int num_attention_heads = 0;
+    int num_key_value_heads = 0;
+    int head_dim = 0;
+    int vocab_size = 0;
+    int max_position_embeddings = 0;
+    double rms_norm_eps = 1e-5;
+    double rope_theta = 10000.0;
+    RopeScaling rope_scaling;
+    bool tie_word_embeddings = false;
+    int bos_token_id = -1; ///< -1: none
+    int eos_token_id = -1;
+};
+
+/// Reads and checks `folder/config.json`. Errors: io, bad_input, unsupported; each names file, key, expected, found.
+Expected<ModelConfig> read_model_config(const std::filesystem::path& folder);
+
+} // namespace quantscope

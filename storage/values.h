@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <QDateTime>
+#include <QList>
+#include <QMap>
+#include <QString>
+#include <QStringList>
+#include <optional>
+
+/// Value types that flow from storage to the controller, the item models, the charts and the report.
+/// They hold no handles and are copied freely between threads.
+namespace quantscope::storage {
+
+using Id = qint64; ///< SQLite rowid; 0 means "not stored"
+
+struct Sampling {
+    int samplesPerProblem = 1;
+    double temperature = 0.0; ///< 0 is greedy
+    double topP = 1.0;
+    quint64 seed = 0;
+    int maxNewTokens = 512;
+};
+
+struct LatencySettings {
+    bool enabled = true;
+    int promptTokens = 128;
+    int outputTokens = 32;
+    int requests = 5; ///< timed requests a run, after one warm-up
+};
+
+/// Real-time limits. An unset limit does not constrain.
+struct Budget {
+    QString name; ///< "Interactive chat (MLPerf)", "Inline completion", "Custom"
+    std::optional<double> ttftP99Ms;
+    std::optional<double> tpotP99Ms;
+    std::optional<double> e2eP99Ms; ///< prompt and `e2eTokens` output tokens
+    int e2eTokens = 30;
+};
+
+/// What the user asked for: one matrix schemes x batch sizes x measures on one model, with one seed.
+struct CampaignSpec {
+    QString name;
+    QString model;    ///< folder, or "demo"
+    QString problems; ///< file, or "demo"
+    QString backend = QStringLiteral("auto");
+    QStringList launcher; ///< argv prefix of the worker, e.g. {"ssh", "gpu-host"}; empty is local
+    QStringList schemes;
+    QList<int> batchSizes;
+    int limit = 0; ///< first N problems; 0 is all
+    bool evalEnabled = true;
+    Sampling sampling;
+    LatencySettings latency;
+    Budget budget;
+};
+
+enum class RunStatus { Planned, Running, Done, Partial, Failed, Cancelled };
+enum class Verdict { Passed, Failed, TimedOut, Error, Unscored };
+
+struct Campaign {
+    Id id = 0;
+    CampaignSpec spec;
+    QDateTime createdAt;
+    RunStatus status = RunStatus::Planned;
+    QString quantscopeVersion; ///< of the app that made it
+    QString workerVersion;     ///< engine version of the worker, part of the resume identity
+    QString modelHash;         ///< of config, tokenizer and weights
+    QString problemsHash;
+    QString deviceName;
+    QString deviceDetail;
+    QString hostDetail; ///< operating system, kernel, CPU
+};
+
+/// One cell of a campaign: one scheme at one batch size.
+struct Run {
+    Id id = 0;
+    Id campaignId = 0;
+    QString schemeId;
+    QString schemeLabel;
+    int batchSize = 1;
+    RunStatus evalStatus = RunStatus::Planned;
+    RunStatus latencyStatus = RunStatus::Planned;
+    QString error; ///< sentence, when a status is Failed
+};
+
+struct Problem {
+    Id id = 0;
+    QString taskId;
+    QString prompt;
+    QString entryPoint;
+    int position = 0; ///< in the problem file
+};
+
+/// One completion of one problem, with its verdict.
+struct Sample {
+    Id runId = 0;
+    QString taskId;
+    int sampleIndex = 0;
+    QString completion;
+    Verdict verdict = Verdict::Unscored;
+    QString detail;     ///< last line of the exception, or why it is unscored
+    QString stopReason; ///< "stop", "eos", "length"
+    int promptTokens = 0;
+    int completionTokens = 0;
+    double ttftMs = 0.0;
+    double totalMs = 0.0;
+};
+
+/// One timed request of a latency run.
+struct LatencySample {
+    Id runId = 0;
+    int round = 0;   ///< position in the interleaved order
+    int request = 0; ///< slot within the batch
+    int promptTokens = 0;
+    int outputTokens = 0;
+    double ttftMs = 0.0;
+    double e2eMs = 0.0;
+    QList<double> itlMs; ///< every inter-token gap, outputTokens - 1 of them
+};
+
+/// A single number about a run that is neither a sample nor a latency: bytes of memory by part, GB/s, ...
+struct Metric {
+    Id runId = 0;
+    QString name; ///< "linear_weight_bytes", "kv_cache_bytes", "tokens_per_s", ...
+    double value = 0.0;
+};
+
+struct Percentiles {
+    int count = 0; ///< 0: no data, the others are meaningless
+    double p50 = 0.0;
+    double p90 = 0.0;
+    double p99 = 0.0;
+};
+
+struct Interval {
+    double low = 0.0;
+    double high = 0.0;
+};
+
+/// A run beside the campaign's baseline, problem by problem.
+struct Comparison {
+    Id baselineRunId = 0;
+    double passDelta = 0.0;      ///< pass@1 minus the baseline's, 0..1 scale
+    Interval passDeltaInterval;  ///< paired bootstrap, 95 %
+    double mcnemarP = 1.0;       ///< exact McNemar, two-sided
+    double mcnemarPHolm = 1.0;   ///< Holm-corrected over the campaign
+    QStringList lostTasks;       ///< passed in the baseline, not here
+    QStringList gainedTasks;     ///< passed here, not in the baseline
+    QString verdict;             ///< "better" | "worse" | "equivalent ..." | "not distinguishable on these problems"
+    std::optional<double> tpotRatio; ///< TPOT p50 over the baseline's
+    std::optional<double> memoryRatio;
+};
+
+/// All that a chart, a table row or the report needs to know about one run.
+struct RunSummary {
+    Run run;
+    int problemsTotal = 0; ///< in the campaign (after the limit)
+    int samplesStored = 0;
+    int samplesScored = 0;
+    int samplesPassed = 0;
+    int samplesTimedOut = 0;
+    double passAt1 = 0.0;    ///< unbiased estimator, 0..1
+    Interval passAt1Interval; ///< Wilson, 95 %
+    QMap<int, double> passAtK; ///< k -> pass@k, where every problem has n >= k samples
+    Percentiles ttftMs, tpotMs, itlMs, e2eMs;
+    double tokensPerSecond = 0.0; ///< of the latency measurement, all slots together
+    QMap<QString, double> metrics;
+    std::optional<bool> insideBudget; ///< unset: no latency data or no budget
+    std::optional<Comparison> comparison; ///< unset for the baseline itself
+    bool partial = false; ///< fewer samples than the campaign asked for
+};
+
+struct CampaignSummary {
+    Campaign campaign;
+    Id baselineRunId = 0;
+    QList<RunSummary> runs;
+    QString headline; ///< the answer in words, generated from the numbers
+};
+
+/// Live progress of the campaign being run.
+struct Progress {
+    Id campaignId = 0;
+    Id runId = 0;
+    QString phase; ///< "Loading w4a4-rot", "Problems, int8, batch 8", ...
+    int done = 0;  ///< units of the whole campaign
+    int total = 0;
+    std::optional<double> etaSeconds;
+    double tokensPerSecond = 0.0;
+};
+
+/// What the worker's hello said, as the window needs it.
+struct SchemeInfo {
+    QString id, label, summary;
+    int weightBits = 16, activationBits = 16, kvBits = 16;
+};
+struct DeviceInfoRow {
+    QString id, backend, name, detail;
+    qint64 memoryBytes = 0;
+};
+struct HostInfo {
+    QString workerVersion;
+    QList<DeviceInfoRow> devices;
+    QList<SchemeInfo> schemes;
+    bool sandboxAvailable = false;
+    QString sandboxMessage; ///< why not, and what to do
+};
+
+} // namespace quantscope::storage
