@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace quantscope {
 
@@ -14,8 +16,8 @@ struct RopeScaling {
     enum class Kind { none, linear, llama3 };
     Kind kind = Kind::none;
     double factor = 1.0;
-    double low_freq_factor = 1.0;  ///< llama3
-    double high_freq_factor = 4.0; ///< llama3
+    double low_freq_factor = 1.0;             ///< llama3
+    double high_freq_factor = 4.0;            ///< llama3
     int original_max_position_embeddings = 0; ///< llama3
 };
 
@@ -36,11 +38,21 @@ struct ModelConfig {
     double rope_theta = 10000.0;
     RopeScaling rope_scaling;
     bool tie_word_embeddings = false;
-    int bos_token_id = -1; ///< -1: none
-    int eos_token_id = -1;
+    int bos_token_id = -1;               ///< -1: none
+    int eos_token_id = -1;               ///< -1: none
+    std::vector<int> more_eos_token_ids; ///< the rest of a list; any of them ends a sequence, too
+
+    bool is_eos(int token_id) const;
 };
 
-/// Reads and checks `folder/config.json`. Errors: io, bad_input, unsupported; each names file, key, expected, found.
+/// Reads and checks `folder/config.json`. Errors: io, bad_input, unsupported; each names file, key, expected,
+/// found.
 Expected<ModelConfig> read_model_config(const std::filesystem::path& folder);
+
+/// The text of `folder/config.json`. Errors: io, bad_input (far too large).
+Expected<std::string> read_model_config_text(const std::filesystem::path& folder);
+
+/// As read_model_config(), from that text; `folder` serves the name and the messages.
+Expected<ModelConfig> parse_model_config(std::string_view text, const std::filesystem::path& folder);
 
 } // namespace quantscope

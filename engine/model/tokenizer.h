@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/error.h"
+#include "engine/model/config.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
+namespace quantscope {
+
+/// A folder's tokenizer.model (SentencePiece). All methods may be called from several threads.
+class Tokenizer {
+  public:
+    /// Errors: io (missing), bad_input (empty, corrupt), unsupported (the folder has only a tokenizer.json).
+    static Expected<std::shared_ptr<const Tokenizer>> open(const std::filesystem::path& folder);
+
+    ~Tokenizer();
+    Tokenizer(const Tokenizer&) = delete;
+    Tokenizer& operator=(const Tokenizer&) = delete;
+
+    int vocab_size() const;
+    int bos_id() const; ///< -1: none
+    int eos_id() const; ///< -1: none
+
+    /// Every token id must have a row in the model's embedding; the embedding may be larger (padding).
+    /// Errors: bad_input.
+    Expected<> check_fits(const ModelConfig& config) const;
+
+    /// The ids of a text, without BOS or EOS. Control symbols spelled out in the text ("<s>") are plain text.
+    Expected<std::vector<std::int32_t>> encode(std::string_view text) const;
+
+    /// As encode(), after BOS where the model has one: what a model expects as a prompt.
+    Expected<std::vector<std::int32_t>> encode_prompt(std::string_view text) const;
+
+    /// The text of a sequence's ids. BOS and EOS give no text; an id beyond the vocabulary (a padded
+    /// embedding row) is decoded as the unknown token. The bytes of a character that the sequence breaks off
+    /// are left out, so that the text of a longer sequence always continues the text of a shorter one.
+    Expected<std::string> decode(std::span<const std::int32_t> ids) const;
+
+    /// The text that `new_ids` add to a prompt: decode(prompt_ids + new_ids) minus the prompt. Decoding
+    /// `new_ids` alone would lose a space before the first word. Where the tokenizer does not give the prompt
+    /// back as it was (it normalizes), the difference to decode(prompt_ids) is taken instead.
+    Expected<std::string> completion_text(std::string_view prompt, std::span<const std::int32_t> prompt_ids,
+                                          std::span<const std::int32_t> new_ids) const;
+
+  private:
+    Tokenizer(std::filesystem::path path, std::unique_ptr<sentencepiece::SentencePieceProcessor> processor);
+    std::size_t unfinished_tail(std::span<const int> ids) const;
+
+    std::filesystem::path path_;
+    std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+};
+
+} // namespace quantscope
