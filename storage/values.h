@@ -64,6 +64,7 @@ struct Campaign {
     RunStatus status = RunStatus::Planned;
     QString quantscopeVersion; ///< of the app that made it
     QString workerVersion;     ///< engine version of the worker, part of the resume identity
+    QString protocolId;        ///< how problems are prompted and scored, part of the resume identity
     QString modelHash;         ///< of config, tokenizer and weights
     QString problemsHash;
     QString deviceName;
@@ -80,7 +81,8 @@ struct Run {
     int batchSize = 1;
     RunStatus evalStatus = RunStatus::Planned;
     RunStatus latencyStatus = RunStatus::Planned;
-    QString error; ///< sentence, when a status is Failed
+    QString error;        ///< sentence, when a status is Failed
+    QString importedFrom; ///< file name, when the samples came from a file; then nothing was measured here
 };
 
 struct Problem {
@@ -125,6 +127,14 @@ struct Metric {
     double value = 0.0;
 };
 
+/// What the device reported at one moment of a campaign: "power_w", "temperature_c", "sm_clock_mhz", ...
+struct Telemetry {
+    Id campaignId = 0;
+    Id runId = 0; ///< 0: between runs
+    QDateTime measuredAt;
+    QMap<QString, double> values;
+};
+
 struct Percentiles {
     int count = 0; ///< 0: no data, the others are meaningless
     double p50 = 0.0;
@@ -140,13 +150,13 @@ struct Interval {
 /// A run beside the campaign's baseline, problem by problem.
 struct Comparison {
     Id baselineRunId = 0;
-    double passDelta = 0.0;      ///< pass@1 minus the baseline's, 0..1 scale
-    Interval passDeltaInterval;  ///< paired bootstrap, 95 %
-    double mcnemarP = 1.0;       ///< exact McNemar, two-sided
-    double mcnemarPHolm = 1.0;   ///< Holm-corrected over the campaign
-    QStringList lostTasks;       ///< passed in the baseline, not here
-    QStringList gainedTasks;     ///< passed here, not in the baseline
-    QString verdict;             ///< "better" | "worse" | "equivalent ..." | "not distinguishable on these problems"
+    double passDelta = 0.0;     ///< pass@1 minus the baseline's, 0..1 scale
+    Interval passDeltaInterval; ///< paired bootstrap, 95 %
+    double mcnemarP = 1.0;      ///< exact McNemar, two-sided
+    double mcnemarPHolm = 1.0;  ///< Holm-corrected over the campaign
+    QStringList lostTasks;      ///< passed in the baseline, not here
+    QStringList gainedTasks;    ///< passed here, not in the baseline
+    QString verdict; ///< "better" | "worse" | "equivalent ..." | "not distinguishable on these problems"
     std::optional<double> tpotRatio; ///< TPOT p50 over the baseline's
     std::optional<double> memoryRatio;
 };
@@ -159,15 +169,15 @@ struct RunSummary {
     int samplesScored = 0;
     int samplesPassed = 0;
     int samplesTimedOut = 0;
-    double passAt1 = 0.0;    ///< unbiased estimator, 0..1
-    Interval passAt1Interval; ///< Wilson, 95 %
+    double passAt1 = 0.0;      ///< unbiased estimator, 0..1
+    Interval passAt1Interval;  ///< Wilson, 95 %
     QMap<int, double> passAtK; ///< k -> pass@k, where every problem has n >= k samples
     Percentiles ttftMs, tpotMs, itlMs, e2eMs;
     double tokensPerSecond = 0.0; ///< of the latency measurement, all slots together
     QMap<QString, double> metrics;
-    std::optional<bool> insideBudget; ///< unset: no latency data or no budget
+    std::optional<bool> insideBudget;     ///< unset: no latency data or no budget
     std::optional<Comparison> comparison; ///< unset for the baseline itself
-    bool partial = false; ///< fewer samples than the campaign asked for
+    bool partial = false;                 ///< fewer samples than the campaign asked for
 };
 
 struct CampaignSummary {

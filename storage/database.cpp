@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/database.h"
+
+#include "storage/migrations.h"
+#include "storage/sql_error.h"
+
+#include <QDeadlineTimer>
+#include <QDir>
+#include <QFileInfo>
+#include <QSqlError>
+#include <QThread>
+#include <atomic>
+
+namespace quantscope::storage {
+namespace {
+
+const QString kOpening = QStringLiteral("opening it");
+
+QString uniqueConnectionName() {
+    static std::atomic<quint64> next{0};
+    return QStringLiteral("quantscope-%1").arg(next.fetch_add(1));
+}
+
+/// The mistakes that SQLite would only call "unable to open database file".
+Expected<> checkPlace(const QString& path, bool readOnly) {
+    const QFileInfo file(path);
+    const QString otherFile = QStringLiteral("Choose another file with --db.");
+    if (path.isEmpty())
+        return makeError(ErrorKind::BadInput, QStringLiteral("The name of the database file is empty."),
+                         otherFile);
+    if (file.isDir())
+        return makeError(ErrorKind::BadInput,
+                         QStringLiteral("%1 is a folder; expected a database file.").arg(path), otherFile);
+    const QString folder = file.absolutePath();
+    if (!QFileInfo(folder).isDir())
+        return makeError(ErrorKind::NotFound,
+                         QStringLiteral("The database %1 cannot be opened: the folder %2 does not exist.")
+                             .arg(path, folder),
+                         QStringLiteral("Create the folder, or choose another file with --db."));
+    if (readOnly && !file.exists())
+        return makeError(ErrorKind::NotFound, QStringLiteral("There is no database %1.").arg(path),
+                         otherFile);
+    return {};
+}
+
+} // namespace
+
+Database::Database(QString path, QString connectionName)
+    : path_(std::move(path)), connectionName_(std::move(connectionName)) {}
+
+Database::~Database() {
+    handle_.close();
+    handle_ = {}; // the last reference must be gone before removeDatabase
+    QSqlDatabase::removeDatabase(connectionName_);
+}
+
+Expected<std::unique_ptr<Database>> Database::open(const QString& path, OpenOptions options) {
+    if (auto place = checkPlace(path, options.readOnly); !place)
+        return tl::unexpected(place.error());
+    std::unique_ptr<Database> database(new Database(path, uniqueConnectionName()));
+    auto opened =
+        database->connect(options).and_then([&] { return database->checkIdentity(); }).and_then([&] {
+            return options.readOnly ? requireCurrentVersion(*database) : database->prepareForWriting(options);
+        });
+    if (!opened)
+        return tl::unexpected(opened.error());
+    return database;
+}
+
+Expected<> Database::connect(const OpenOptions& options) {
+    if (!QSqlDatabase::isDriverAvailable(QStringLiteral("QSQLITE")))
+        return makeError(ErrorKind::Internal, QStringLiteral("Qt's SQLite driver is not installed."),
+                         QStringLiteral("Install it (Debian: apt install libqt6sql6-sqlite)."));
+    handle_ = QSqlDatabase::addDatabase(QStringLiteral("QSQLITE"), connectionName_);
+    handle_.setDatabaseName(path_);
+    QString connectOptions = QStringLiteral("QSQLITE_BUSY_TIMEOUT=%1").arg(options.busyTimeoutMs);
+    if (options.readOnly)
+        connectOptions += QStringLiteral(";QSQLITE_OPEN_READONLY");
+    handle_.setConnectOptions(connectOptions);
+    if (!handle_.open())
+        return tl::unexpected(sqlError(handle_.lastError(), path_, kOpening));
+    for (const QString& pragma : {
+             QStringLiteral("PRAGMA foreign_keys = ON"),
+             QStringLiteral("PRAGMA trusted_schema = OFF"), // the file may come from anybody
+             QStringLiteral("PRAGMA synchronous = FULL"),
+         })
+        if (auto done = execute(pragma, {}, kOpening); !done)
+            return tl::unexpected(done.error());
+    return {};
+}
+
+/// Ours, or empty; before anything is written into a file of somebody else.
+Expected<> Database::checkIdentity() {
+    const auto application = scalar(QStringLiteral("PRAGMA application_id"), {}, kOpening);
+    if (!application)
+        return tl::unexpected(application.error());
+    if (application->toInt() == kApplicationId)
+        return requireKnownVersion(*this);
+    const auto tables = scalar(QStringLiteral("SELECT count(*) FROM sqlite_master"), {}, kOpening);
+    if (!tables)
+        return tl::unexpected(tables.error());
+    if (application->toInt() == 0 && tables->toInt() == 0)
+        return {};
+    return makeError(
+        ErrorKind::NotADatabase,
+        QStringLiteral("%1 is an SQLite file of another program: expected application id %2, found %3.")
+            .arg(path_)
+            .arg(kApplicationId)
+            .arg(application->toInt()),
+        QStringLiteral("Choose another file with --db; this one was left as it is."));
+}
+
+Expected<> Database::prepareForWriting(const OpenOptions& options) {
+    // SQLite does not call its busy handler while it switches the journal mode.
+    const QDeadlineTimer deadline(options.busyTimeoutMs);
+    auto mode = scalar(QStringLiteral("PRAGMA journal_mode = WAL"), {}, kOpening);
+    while (!mode && mode.error().kind == ErrorKind::Locked && !deadline.hasExpired()) {
+        QThread::msleep(20);
+        mode = scalar(QStringLiteral("PRAGMA journal_mode = WAL"), {}, kOpening);
+    }
+    if (!mode)
+        return tl::unexpected(mode.error());
+    if (mode->toString() != QLatin1String("wal"))
+        return makeError(
+            ErrorKind::Io,
+            QStringLiteral("The database %1 lies where SQLite cannot keep a write-ahead log: expected "
+                           "journal mode wal, found %2.")
+                .arg(path_, mode->toString()),
+            QStringLiteral("Choose a file on a local disk with --db."));
+    return migrate(*this);
+}
+
+Expected<QSqlQuery> Database::execute(const QString& sql, const QVariantList& values, const QString& doing) {
+    QSqlQuery query(handle_);
+    query.setForwardOnly(true);
+    if (!query.prepare(sql))
+        return tl::unexpected(sqlError(query.lastError(), path_, doing));
+    for (const QVariant& value : values) {
+        // QtSql binds a null QString as NULL; here a string is always text.
+        const bool nullText = value.typeId() == QMetaType::QString && value.toString().isNull();
+        query.addBindValue(nullText ? QVariant(QLatin1String("")) : value);
+    }
+    if (!query.exec())
+        return tl::unexpected(sqlError(query.lastError(), path_, doing));
+    return query;
+}
+
+Expected<> Database::finished(const QSqlQuery& query, const QString& doing) const {
+    if (query.lastError().type() == QSqlError::NoError)
+        return {};
+    return tl::unexpected(sqlError(query.lastError(), path_, doing));
+}
+
+Expected<QVariant> Database::scalar(const QString& sql, const QVariantList& values, const QString& doing) {
+    auto rows = execute(sql, values, doing);
+    if (!rows)
+        return tl::unexpected(rows.error());
+    const QVariant value = rows->next() ? rows->value(0) : QVariant();
+    return finished(*rows, doing).map([&] { return value; });
+}
+
+Expected<QString> Database::integrityCheck() {
+    return scalar(QStringLiteral("PRAGMA integrity_check(1)"), {}, QStringLiteral("checking it"))
+        .map([](const QVariant& said) {
+            return said.toString() == QLatin1String("ok") ? QString() : said.toString();
+        });
+}
+
+Expected<Transaction> Transaction::begin(Database& database, const QString& doing, Kind kind) {
+    const QString sql = kind == Kind::Write ? QStringLiteral("BEGIN IMMEDIATE") : QStringLiteral("BEGIN");
+    if (auto begun = database.execute(sql, {}, doing); !begun)
+        return tl::unexpected(begun.error());
+    return Transaction(database, doing);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept
+    : database_(std::exchange(other.database_, nullptr)), doing_(std::move(other.doing_)) {}
+
+Transaction::~Transaction() {
+    if (database_) // SQLite may have rolled back by itself (full disk); then this fails, harmlessly
+        (void)database_->execute(QStringLiteral("ROLLBACK"), {}, doing_);
+}
+
+Expected<> Transaction::commit() {
+    if (auto done = database_->execute(QStringLiteral("COMMIT"), {}, doing_); !done)
+        return tl::unexpected(done.error());
+    database_ = nullptr;
+    return {};
+}
+
+} // namespace quantscope::storage

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "storage/database.h"
+#include "storage/repositories.h"
+
+#include <QFuture>
+#include <QMutex>
+#include <QObject>
+#include <QPromise>
+#include <QThread>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <type_traits>
+
+namespace quantscope::storage {
+
+/// The storage thread. It alone writes: jobs run there in the order they were given, each commits before the
+/// next begins. Signals are emitted from that thread, so connect them with a receiver object (they arrive
+/// queued). Every public function may be called from any thread.
+class Writer : public QObject {
+    Q_OBJECT
+  public:
+    /// Opens (creates, migrates) the file on a new thread; waits for that.
+    [[nodiscard]] static Expected<std::unique_ptr<Writer>> open(const QString& path,
+                                                                OpenOptions options = {});
+    ~Writer() override; ///< as stop()
+
+    [[nodiscard]] const QString& path() const { return path_; }
+
+    // What a campaign yields while it runs. Nothing waits; an error arrives as failed().
+    void store(const Sample& sample);                 ///< then sampleStored()
+    void store(const QList<LatencySample>& requests); ///< one round of one run; then latencyStored()
+    void store(const Telemetry& telemetry);
+    void storeMetrics(Id runId, const QMap<QString, double>& values); ///< then metricsStored()
+    void storeProblems(const QString& problemsHash, const QList<Problem>& problems);
+    void setCampaignStatus(Id campaignId, RunStatus status);
+    void setEvalStatus(Id runId, RunStatus status, const QString& error = {});
+    void setLatencyStatus(Id runId, RunStatus status, const QString& error = {});
+    void setProvenance(const Campaign& campaign);
+
+    /// Any other job; an error arrives as failed().
+    using Job = std::function<Expected<>(Repositories&)>;
+    void post(Job job);
+
+    /// A job with a result, e.g. `submit([spec](Repositories& r) { return r.campaigns.create(spec); })`. The
+    /// job returns an Expected<T>; its errors go into the future only. After stop() the future holds kind
+    /// Stopped.
+    template<class Function>
+    auto submit(Function job) -> QFuture<std::invoke_result_t<Function, Repositories&>> {
+        using Result = std::invoke_result_t<Function, Repositories&>;
+        auto promise = std::make_shared<QPromise<Result>>();
+        promise->start();
+        auto future = promise->future();
+        const bool accepted = enqueue([promise, job = std::move(job)](Repositories* repositories) mutable {
+            promise->addResult(repositories ? job(*repositories) : Result(tl::unexpected(stoppedError())));
+            promise->finish();
+        });
+        if (!accepted) {
+            promise->addResult(Result(tl::unexpected(stoppedError())));
+            promise->finish();
+        }
+        return future;
+    }
+
+    /// submit() and wait for the result: for start-up and the command line, not for the GUI thread while a
+    /// campaign runs.
+    template<class Function>
+    auto call(Function job) -> std::invoke_result_t<Function, Repositories&> {
+        return submit(std::move(job)).result();
+    }
+
+    [[nodiscard]] int pending() const { return pending_.load(); } ///< jobs given and not finished
+    void flush(); ///< waits until all jobs given before are finished
+    void stop();  ///< finishes the jobs given before, closes the database and ends the thread; later jobs are
+                  ///< refused
+
+  Q_SIGNALS:
+    void sampleStored(const quantscope::storage::Sample& sample, bool isNew);
+    void latencyStored(qint64 runId, int round);
+    void metricsStored(qint64 runId);
+    void statusStored(qint64 campaignId, qint64 runId); ///< one of them is 0
+    void failed(const quantscope::storage::Error& error);
+
+  private:
+    class Connection; ///< what lives on the thread
+    using Task = std::function<void(Repositories*)>;
+
+    explicit Writer(QString path);
+    [[nodiscard]] bool enqueue(Task task);
+    [[nodiscard]] static Error stoppedError();
+
+    QString path_;
+    QThread thread_;
+    QObject* context_ = nullptr;             ///< lives on thread_; its event queue is the job queue
+    std::unique_ptr<Connection> connection_; ///< touched on thread_ only
+    QMutex gate_;                            ///< orders enqueue() against stop()
+    bool accepting_ = true;
+    std::atomic<int> pending_{0};
+};
+
+} // namespace quantscope::storage
