@@ -81,7 +81,6 @@ Expected<> Database::connect(const OpenOptions& options) {
         return tl::unexpected(sqlError(handle_.lastError(), path_, kOpening));
     for (const QString& pragma : {
              QStringLiteral("PRAGMA foreign_keys = ON"),
-             QStringLiteral("PRAGMA trusted_schema = OFF"), // the file may come from anybody
              QStringLiteral("PRAGMA synchronous = FULL"),
          })
         if (auto done = execute(pragma, {}, kOpening); !done)
