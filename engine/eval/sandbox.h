@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/base/error.h"
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quantscope::eval {
+
+/// Where the sandbox's programs are and what the program inside may use.
+struct SandboxConfig {
+    std::string bwrap = "/usr/bin/bwrap";
+    std::string prlimit = "/usr/bin/prlimit"; ///< seen inside the sandbox
+    std::string python = "/usr/bin/python3";  ///< seen inside the sandbox
+    std::size_t address_space_bytes = 512u << 20;
+    int cpu_s = 10;
+    int open_files = 32;
+    std::size_t file_bytes = 1u << 20;         ///< largest file it may write
+    std::size_t tmp_bytes = 16u << 20;         ///< all of its /tmp, in memory
+    std::size_t output_bytes = 16u << 20;      ///< what it may print before it is stopped
+    std::size_t kept_output_bytes = 64u << 10; ///< the end of what it printed that is kept
+};
+
+/// What the probe found.
+struct SandboxStatus {
+    bool available = false;
+    std::string message; ///< a sentence: "bubblewrap 0.8.0 ...", or why programs cannot be run safely here
+    std::string hint;    ///< what to do; empty when available
+};
+
+/// How one program ended.
+struct SandboxOutcome {
+    bool spawned = false;         ///< bwrap was started
+    bool harness_started = false; ///< the interpreter inside was reached
+    bool completed = false;       ///< check() returned: the nonce came back
+    bool raised = false;          ///< the program ended by an exception, described in `exception`
+    bool hit_wall_limit = false;
+    bool hit_output_limit = false;
+    bool cancelled = false;
+    int wait_status = 0;   ///< of bwrap, as waitpid gives it; the program's signal N is exit status 128 + N
+    std::string exception; ///< last line of the traceback, and the program's line; untrusted text
+    std::string output;    ///< end of stdout and stderr together; untrusted bytes
+    double wall_ms = 0.0;
+};
+
+/// Runs untrusted Python under bubblewrap: every namespace unshared, no capability, no network, no /proc, a
+/// read-only /usr, an in-memory /tmp, a seccomp filter, resource limits set before the interpreter starts.
+///
+/// Threat model. The program is hostile code written without knowledge of a run's nonce, and it runs in the
+/// same interpreter as check(). Contained: everything it can do to the host (files, processes, network,
+/// memory, CPU, output, signals, descriptors, limits), a parent that dies (bwrap dies with the thread that
+/// started it, so threads that call run() must outlive their calls), and a forged pass by exit status, by
+/// SystemExit, by printing, by writing to /tmp or to any descriptor, by reading the nonce back (see
+/// harness.h). Not contained, because program and test share one interpreter by HumanEval's definition: code
+/// that makes its own test meaningless (a return value whose __eq__ is always true, a tracing function that
+/// jumps out of check(), a decorator left dangling over `def check`), and code that searches the
+/// interpreter's memory through a memory-safety defect of CPython. The kernel itself is trusted. Hash
+/// randomization cannot be switched off under `python3 -I`: a program whose result depends on the order of a
+/// set of strings may flip between runs.
+class Sandbox {
+  public:
+    /// Checks the configuration by running a small program with the exact flags. Error: sandbox_unavailable,
+    /// saying what is missing and what to do.
+    [[nodiscard]] static Expected<Sandbox> open(const SandboxConfig& config = {});
+
+    /// Runs `program` (UTF-8 Python source) for at most `wall_limit`. Blocks; thread-safe. If `cancel_fd` (an
+    /// eventfd or pipe, -1: none) becomes readable, the program is killed. Nothing of the sandbox is left
+    /// when this returns.
+    [[nodiscard]] SandboxOutcome run(std::string_view program, std::chrono::milliseconds wall_limit,
+                                     int cancel_fd = -1) const;
+
+    [[nodiscard]] const SandboxConfig& config() const { return config_; }
+
+  private:
+    explicit Sandbox(const SandboxConfig& config);
+    SandboxConfig config_;
+    std::vector<std::string> argv_;
+    std::string seccomp_;
+};
+
+/// Sandbox::open() as a status for the worker's hello and the window.
+[[nodiscard]] SandboxStatus probe_sandbox(const SandboxConfig& config = {});
+
+} // namespace quantscope::eval

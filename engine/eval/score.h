@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/eval/problems.h"
+#include "engine/eval/verdict_pool.h"
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace quantscope::eval {
+
+struct ScoreOptions {
+    VerdictPoolOptions pool;
+    SandboxConfig sandbox;
+    std::filesystem::path results_file; ///< empty: results_file_for(samples)
+    std::function<void(int done, int total)>
+        on_progress;                           ///< called on the calling thread, about every 100 ms
+    const std::atomic<bool>* cancel = nullptr; ///< set it to end with ErrorCode::cancelled, nothing written
+};
+
+/// What scoring a samples file found.
+struct ScoreReport {
+    std::filesystem::path results_file;
+    int problems = 0;  ///< in the problem file
+    int attempted = 0; ///< problems with at least one sample
+    int samples = 0;
+    int passed = 0;
+    int failed = 0;
+    int timed_out = 0;
+    int errors = 0;
+    int unscored = 0;
+    std::map<int, double>
+        pass_at_k; ///< k -> estimate over the attempted problems, 0..1; where n >= k for all of them
+    std::vector<std::string> warnings; ///< sentences: problems without samples, unscored samples
+};
+
+/// human-eval's name: the samples file's path with "_results.jsonl" appended.
+[[nodiscard]] std::filesystem::path results_file_for(const std::filesystem::path& samples);
+
+/// Scores anybody's samples ({task_id, completion}, `.jsonl` or gzip) and writes each line again, in order
+/// and with its other keys kept, plus `result` ("passed", "failed: ...", "timed out", as human-eval words
+/// them; "unscored: ..." where no verdict could be computed) and `passed`. The file appears whole or not at
+/// all (temporary file, rename). Completions are run as they are: cutting at stop strings is the generator's
+/// part. Unlike human-eval, which refuses, a file that does not attempt every problem is scored over the
+/// problems it attempts, with a warning. Errors: a bad line, a missing key, an unknown task_id, no sample at
+/// all (bad_input, with file and line); no sandbox (sandbox_unavailable); results that cannot be written
+/// (io); cancelled.
+[[nodiscard]] Expected<ScoreReport> score_samples(const std::vector<Problem>& problems,
+                                                  const std::filesystem::path& samples,
+                                                  const ScoreOptions& options = {});
+
+} // namespace quantscope::eval
