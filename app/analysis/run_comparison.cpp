@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/analysis/run_comparison.h"
+
+#include "engine/stats/bootstrap.h"
+#include "engine/stats/difference.h"
+#include "engine/stats/holm.h"
+#include "engine/stats/mcnemar.h"
+#include "ui/numbers/run_numbers.h"
+
+#include <vector>
+
+namespace quantscope::analysis {
+
+QString notComparedVerdict() {
+    return QStringLiteral("not compared: no problem is scored in both runs");
+}
+
+RawComparison compareRuns(const RunData& baseline, const RunData& other) {
+    const QMap<QString, TaskResult> before = taskResults(baseline.samples);
+    const QMap<QString, TaskResult> after = taskResults(other.samples);
+    RawComparison raw;
+    raw.comparison.baselineRunId = baseline.run.id;
+    std::vector<double> beforeFractions;
+    std::vector<double> afterFractions;
+    double sum = 0.0;
+    for (auto it = after.begin(); it != after.end(); ++it) {
+        const auto match = before.find(it.key());
+        if (match == before.end()) {
+            continue;
+        }
+        beforeFractions.push_back(match->fraction());
+        afterFractions.push_back(it->fraction());
+        sum += it->fraction() - match->fraction();
+        if (match->solved() && !it->solved()) {
+            raw.comparison.lostTasks << it.key();
+        } else if (!match->solved() && it->solved()) {
+            raw.comparison.gainedTasks << it.key();
+        }
+    }
+    raw.commonProblems = static_cast<int>(afterFractions.size());
+    if (raw.commonProblems == 0) {
+        return raw;
+    }
+    raw.comparison.passDelta = sum / raw.commonProblems;
+    if (const auto interval = stats::paired_bootstrap_interval(beforeFractions, afterFractions)) {
+        raw.comparison.passDeltaInterval = {interval->low, interval->high};
+    }
+    raw.comparison.mcnemarP = stats::mcnemar_exact(static_cast<int>(raw.comparison.lostTasks.size()),
+                                                   static_cast<int>(raw.comparison.gainedTasks.size()));
+    return raw;
+}
+
+void judge(QList<RawComparison>& comparisons) {
+    std::vector<double> pValues;
+    for (const RawComparison& raw : comparisons) {
+        if (raw.commonProblems > 0) {
+            pValues.push_back(raw.comparison.mcnemarP);
+        }
+    }
+    const std::vector<double> corrected = stats::holm_adjust(pValues);
+    std::size_t next = 0;
+    for (RawComparison& raw : comparisons) {
+        storage::Comparison& comparison = raw.comparison;
+        if (raw.commonProblems == 0) {
+            comparison.verdict = notComparedVerdict();
+            continue;
+        }
+        comparison.mcnemarPHolm = corrected[next++];
+        const stats::Interval interval{comparison.passDeltaInterval.low, comparison.passDeltaInterval.high};
+        comparison.verdict = QString::fromStdString(
+            stats::verdict_sentence(interval, equivalenceMargin, comparison.mcnemarPHolm));
+    }
+}
+
+void addRatios(storage::Comparison& comparison, const storage::RunSummary& baseline,
+               const storage::RunSummary& other) {
+    if (baseline.tpotMs.count > 0 && other.tpotMs.count > 0 && baseline.tpotMs.p50 > 0.0) {
+        comparison.tpotRatio = other.tpotMs.p50 / baseline.tpotMs.p50;
+    }
+    const auto before = ui::memoryParts(baseline);
+    const auto after = ui::memoryParts(other);
+    if (before && after && before->total() > 0.0) {
+        comparison.memoryRatio = after->total() / before->total();
+    }
+}
+
+} // namespace quantscope::analysis

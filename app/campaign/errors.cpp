@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/campaign/errors.h"
+
+namespace quantscope::campaign {
+namespace {
+
+ErrorCode codeOf(storage::ErrorKind kind) {
+    switch (kind) {
+    case storage::ErrorKind::BadInput:
+    case storage::ErrorKind::NotFound:
+    case storage::ErrorKind::NotADatabase:
+    case storage::ErrorKind::Newer:
+    case storage::ErrorKind::Older:
+    case storage::ErrorKind::Corrupt: return ErrorCode::bad_input;
+    case storage::ErrorKind::Locked:
+    case storage::ErrorKind::ReadOnly:
+    case storage::ErrorKind::DiskFull:
+    case storage::ErrorKind::Io: return ErrorCode::io;
+    case storage::ErrorKind::Conflict:
+    case storage::ErrorKind::Stopped:
+    case storage::ErrorKind::Internal: return ErrorCode::internal;
+    }
+    return ErrorCode::internal;
+}
+
+} // namespace
+
+Error appError(const storage::Error& error) {
+    return {codeOf(error.kind), error.message.toStdString(), error.hint.toStdString()};
+}
+
+QString errorText(const Error& error) {
+    const QString message = QString::fromStdString(error.message);
+    return error.hint.empty() ? message : message + QLatin1Char(' ') + QString::fromStdString(error.hint);
+}
+
+} // namespace quantscope::campaign

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QString>
+#include <QStringList>
+
+namespace quantscope::campaign {
+
+/// The argv that starts a worker.
+struct WorkerCommand {
+    QString program;
+    QStringList arguments;
+    bool remote = false; ///< behind a launcher: start-up may take minutes (a queue, a login)
+};
+
+/// The worker behind an optional launcher prefix such as {"ssh", "gpu-host"}. Without a launcher it is the
+/// `quantscope-worker` beside this executable; behind one it is looked up on the other host's PATH. The
+/// environment variable QUANTSCOPE_WORKER names another program in both cases.
+WorkerCommand workerCommand(const QStringList& launcher);
+
+/// "ssh -p 22 'my host'" as argv: spaces separate, quotes and backslashes hold together.
+QStringList splitLauncher(const QString& text);
+
+} // namespace quantscope::campaign

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "app/campaign/worker_command.h"
+#include "engine/protocol/event_stream.h"
+
+#include <QObject>
+#include <QProcess>
+#include <QTimer>
+
+#include <optional>
+
+namespace quantscope::campaign {
+
+/// How long a worker may be silent; tests shorten it.
+struct WorkerPatience {
+    int helloMs = 60'000;        ///< from start to `hello`, on this machine
+    int remoteHelloMs = 600'000; ///< behind a launcher: srun may wait for a node
+    int silenceMs = 20'000;      ///< afterwards: heartbeats come every 5 s, so this means lost
+    int shutdownMs = 5'000;      ///< from `shutdown` to SIGTERM
+    int terminateMs = 2'000;     ///< from SIGTERM to SIGKILL
+};
+
+/// Why a worker is no more. `error` is unset when it was asked to go.
+struct WorkerEnd {
+    std::optional<Error> error;
+    bool neverGreeted = false; ///< it ended before `hello`: it could not be started, so trying again is idle
+};
+
+/// One worker: its process, the stream of its events and the watch over its silence. Nothing here blocks.
+class WorkerProcess : public QObject {
+    Q_OBJECT
+
+  public:
+    explicit WorkerProcess(WorkerCommand command, WorkerPatience patience = {}, QObject* parent = nullptr);
+    ~WorkerProcess() override;
+
+    void start();
+    /// Errors: bad_input (the request is too long for a line).
+    [[nodiscard]] Expected<> send(const protocol::Request& request);
+    /// Asks it to go, then insists: `shutdown`, SIGTERM, SIGKILL.
+    void shutdown();
+    void kill();
+
+    [[nodiscard]] bool greeted() const { return stream_.greeted(); }
+    [[nodiscard]] qint64 processId() const { return process_.processId(); }
+    /// The end of what it logged (its stderr), at most 64 KiB.
+    [[nodiscard]] QString logTail() const { return QString::fromUtf8(log_); }
+
+  Q_SIGNALS:
+    void eventReceived(const quantscope::protocol::Event& event);
+    /// Exactly once, and nothing after it.
+    void ended(const quantscope::campaign::WorkerEnd& end);
+
+  private:
+    void readOutput();
+    void readLog();
+    void deliver();
+    void onFinished(int exitCode, QProcess::ExitStatus status);
+    void onStartFailed();
+    void onSilence();
+    void giveUp(Error error);
+    void end();
+    [[nodiscard]] Error deathError(int exitCode, QProcess::ExitStatus status) const;
+    [[nodiscard]] QString lastLogLine() const;
+
+    WorkerCommand command_;
+    WorkerPatience patience_;
+    QProcess process_;
+    QTimer silence_;
+    protocol::EventStream stream_;
+    QByteArray log_;
+    std::optional<Error> error_; ///< the first thing that went wrong
+    bool shutdownAsked_ = false;
+    bool ended_ = false;
+};
+
+} // namespace quantscope::campaign
