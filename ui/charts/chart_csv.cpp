@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/charts/chart_export.h"
+
+#include "ui/charts/trade_off_model.h"
+#include "ui/numbers/run_numbers.h"
+
+#include <QStringList>
+
+namespace quantscope::ui {
+
+namespace {
+
+using storage::Percentiles;
+using storage::RunSummary;
+
+/// RFC 4180. A text that a spreadsheet would take for a formula is kept a text.
+QString quoted(QString text) {
+    if (!text.isEmpty() && QStringLiteral("=+-@").contains(text.front()))
+        text.prepend(u'\'');
+    if (!text.contains(u',') && !text.contains(u'"') && !text.contains(u'\n') && !text.contains(u'\r'))
+        return text;
+    return u'"' + text.replace(u'"', QStringLiteral("\"\"")) + u'"';
+}
+
+QString number(double value) {
+    return QString::number(value, 'g', 10);
+}
+
+QString number(std::optional<double> value) {
+    return value ? number(*value) : QString();
+}
+
+QStringList percentileCells(const Percentiles& latency) {
+    if (latency.count == 0)
+        return {QString(), QString(), QString(), QString()};
+    return {QString::number(latency.count), number(latency.p50), number(latency.p90), number(latency.p99)};
+}
+
+QStringList nameCells(const RunSummary& run) {
+    return {quoted(run.run.schemeId), quoted(schemeName(run.run)), QString::number(run.run.batchSize)};
+}
+
+QStringList passCells(const RunSummary& run, storage::Id baseline) {
+    QStringList cells{run.run.id == baseline ? QStringLiteral("1") : QStringLiteral("0"),
+                      QString::number(run.samplesScored), QString::number(run.samplesPassed)};
+    if (run.samplesScored > 0)
+        cells += {number(run.passAt1), number(run.passAt1Interval.low), number(run.passAt1Interval.high)};
+    else
+        cells += {QString(), QString(), QString()};
+    return cells;
+}
+
+QStringList memoryCells(const RunSummary& run) {
+    const auto parts = memoryParts(run);
+    if (!parts)
+        return {QString(), QString(), QString()};
+    return {number(parts->weights), number(parts->kvCache), number(parts->workspace)};
+}
+
+QString headings(ChartKind kind) {
+    static const QString names = QStringLiteral("scheme,label,batch_size,");
+    static const QString memory = QStringLiteral("weight_bytes,kv_cache_bytes,workspace_bytes");
+    static const QString latency =
+        QStringLiteral("ttft_requests,ttft_ms_p50,ttft_ms_p90,ttft_ms_p99,"
+                       "tpot_requests,tpot_ms_p50,tpot_ms_p90,tpot_ms_p99,tokens_per_s");
+    static const QString tradeOff = names +
+                                    QStringLiteral("baseline,samples_scored,samples_passed,pass_at_1,"
+                                                   "pass_at_1_low,pass_at_1_high,") +
+                                    latency + u',' + memory + QStringLiteral(",inside_budget,partial");
+    static const QString latencyOnly = names + latency;
+    static const QString memoryOnly = names + memory;
+    return kind == ChartKind::TradeOff ? tradeOff : kind == ChartKind::Latency ? latencyOnly : memoryOnly;
+}
+
+} // namespace
+
+QString chartCsv(const storage::CampaignSummary& summary, ChartKind kind) {
+    QString csv = headings(kind) + QStringLiteral("\r\n");
+    for (const RunSummary& run : summary.runs) {
+        QStringList cells = nameCells(run);
+        if (kind == ChartKind::TradeOff)
+            cells += passCells(run, summary.baselineRunId);
+        if (kind != ChartKind::Memory)
+            cells += percentileCells(run.ttftMs) + percentileCells(run.tpotMs) +
+                     QStringList{number(tokensPerSecond(run))};
+        if (kind != ChartKind::Latency)
+            cells += memoryCells(run);
+        if (kind == ChartKind::TradeOff)
+            cells += {run.insideBudget ? QString::number(static_cast<int>(*run.insideBudget)) : QString(),
+                      QString::number(static_cast<int>(run.partial))};
+        csv += cells.join(u',') + QStringLiteral("\r\n");
+    }
+    return csv;
+}
+
+} // namespace quantscope::ui

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/numbers/run_numbers.h"
+
+#include <QDir>
+#include <QFileInfo>
+
+#include <algorithm>
+#include <array>
+
+namespace quantscope::ui {
+
+using storage::RunStatus;
+
+std::optional<MemoryParts> memoryParts(const storage::RunSummary& run) {
+    const auto& metrics = run.metrics;
+    if (!metrics.contains(QStringLiteral("linear_weight_bytes")))
+        return std::nullopt;
+    MemoryParts parts;
+    parts.weights = metrics.value(QStringLiteral("linear_weight_bytes")) +
+                    metrics.value(QStringLiteral("other_weight_bytes"));
+    parts.kvCache = metrics.value(QStringLiteral("kv_cache_bytes"));
+    parts.workspace = metrics.value(QStringLiteral("workspace_bytes"));
+    return parts;
+}
+
+std::optional<double> bytesPerWeight(const storage::RunSummary& run) {
+    const double bytes = run.metrics.value(QStringLiteral("linear_weight_bytes"));
+    const double count = run.metrics.value(QStringLiteral("linear_weight_count"));
+    if (bytes <= 0 || count <= 0)
+        return std::nullopt;
+    return bytes / count;
+}
+
+std::optional<double> tokensPerSecond(const storage::RunSummary& run) {
+    if (run.tokensPerSecond <= 0)
+        return std::nullopt;
+    return run.tokensPerSecond;
+}
+
+QString schemeName(const storage::Run& run) {
+    return run.schemeLabel.isEmpty() ? run.schemeId : run.schemeLabel;
+}
+
+QString runName(const storage::Run& run) {
+    return QStringLiteral("%1, batch %2").arg(schemeName(run)).arg(run.batchSize);
+}
+
+RunStatus overallStatus(const storage::Run& run, const storage::CampaignSpec& spec) {
+    if (!spec.evalEnabled)
+        return run.latencyStatus;
+    if (!spec.latency.enabled)
+        return run.evalStatus;
+    const std::array both{run.evalStatus, run.latencyStatus};
+    for (const RunStatus status :
+         {RunStatus::Failed, RunStatus::Running, RunStatus::Cancelled, RunStatus::Partial})
+        if (std::find(both.begin(), both.end(), status) != both.end())
+            return status;
+    return both[0] == both[1] ? both[0] : RunStatus::Partial;
+}
+
+const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId) {
+    const auto it = std::find_if(summary.runs.begin(), summary.runs.end(),
+                                 [runId](const auto& run) { return run.run.id == runId; });
+    return it == summary.runs.end() ? nullptr : &*it;
+}
+
+bool usesDemoProblems(const storage::CampaignSpec& spec) {
+    return spec.problems == QLatin1String("demo");
+}
+
+bool usesDemoModel(const storage::CampaignSpec& spec) {
+    return spec.model == QLatin1String("demo");
+}
+
+QString problemsName(const storage::CampaignSpec& spec) {
+    return usesDemoProblems(spec) ? QStringLiteral("Quantscope demo problems (not HumanEval)")
+                                  : QFileInfo(spec.problems).fileName();
+}
+
+QString modelName(const storage::CampaignSpec& spec) {
+    if (usesDemoModel(spec))
+        return QStringLiteral("Quantscope demo model");
+    if (spec.model.isEmpty())
+        return {};
+    const QString name = QFileInfo(QDir::cleanPath(spec.model)).fileName();
+    return name.isEmpty() ? spec.model : name;
+}
+
+QString joinWords(const QStringList& words) {
+    if (words.size() < 2)
+        return words.join(QString());
+    return words.mid(0, words.size() - 1).join(QStringLiteral(", ")) + QStringLiteral(" and ") + words.last();
+}
+
+} // namespace quantscope::ui

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "storage/values.h"
+
+#include <QString>
+
+#include <optional>
+
+/// Numbers that a table, a chart and the report all read from a RunSummary in the same way. nullopt: no data.
+namespace quantscope::ui {
+
+/// Memory of a run by part, bytes.
+struct MemoryParts {
+    double weights = 0.0; ///< quantized linears, embedding, norms and head
+    double kvCache = 0.0;
+    double workspace = 0.0;
+    [[nodiscard]] double total() const { return weights + kvCache + workspace; }
+};
+
+std::optional<MemoryParts> memoryParts(const storage::RunSummary& run);
+
+/// Bytes that a weight of a quantized linear takes, scales included.
+std::optional<double> bytesPerWeight(const storage::RunSummary& run);
+
+std::optional<double> tokensPerSecond(const storage::RunSummary& run);
+
+/// The label where the engine gave one, else the id: an unknown scheme still has a name.
+QString schemeName(const storage::Run& run);
+
+/// "INT8, batch 8": the name of a run in sentences.
+QString runName(const storage::Run& run);
+
+/// One status for the measures that the campaign asked for: Done when all are, Partial when some are.
+storage::RunStatus overallStatus(const storage::Run& run, const storage::CampaignSpec& spec);
+
+const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId);
+
+/// The campaign ran the problems that ship with Quantscope, which are not HumanEval.
+bool usesDemoProblems(const storage::CampaignSpec& spec);
+bool usesDemoModel(const storage::CampaignSpec& spec);
+
+/// "HumanEval.jsonl.gz", or the demo's full name.
+QString problemsName(const storage::CampaignSpec& spec);
+QString modelName(const storage::CampaignSpec& spec);
+
+/// "fp16, int8 and w4a4" from a list.
+QString joinWords(const QStringList& words);
+
+} // namespace quantscope::ui

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/runs/run_columns.h"
+
+#include "ui/numbers/format.h"
+#include "ui/numbers/run_numbers.h"
+
+namespace quantscope::ui {
+
+namespace {
+
+using storage::CampaignSummary;
+using storage::Percentiles;
+using storage::RunSummary;
+using Number = std::function<std::optional<double>(const RunSummary&)>;
+
+/// A column that shows one number by formatNumber() and sorts by it.
+RunColumn numberColumn(const QString& header, const QString& toolTip, const Number& number) {
+    return {header, toolTip, true,
+            [number](const CampaignSummary&, const RunSummary& run) {
+                const auto value = number(run);
+                return value ? formatNumber(*value) : QString();
+            },
+            [number](const CampaignSummary&, const RunSummary& run) {
+                const auto value = number(run);
+                return value ? QVariant(*value) : QVariant();
+            }};
+}
+
+Number percentile(Percentiles RunSummary::*latency, double Percentiles::*which) {
+    return [latency, which](const RunSummary& run) {
+        return (run.*latency).count > 0 ? std::optional((run.*latency).*which) : std::nullopt;
+    };
+}
+
+int samplesAskedFor(const CampaignSummary& summary, const RunSummary& run) {
+    return run.problemsTotal * summary.campaign.spec.sampling.samplesPerProblem;
+}
+
+QString passText(const CampaignSummary& /*summary*/, const RunSummary& run) {
+    if (run.samplesScored == 0)
+        return {};
+    return QStringLiteral("%1  [%2, %3]")
+        .arg(QString::number(run.passAt1 * 100.0, 'f', 1),
+             QString::number(run.passAt1Interval.low * 100.0, 'f', 1),
+             QString::number(run.passAt1Interval.high * 100.0, 'f', 1));
+}
+
+QString deltaText(const CampaignSummary& /*summary*/, const RunSummary& run) {
+    if (!run.comparison)
+        return {};
+    const auto& interval = run.comparison->passDeltaInterval;
+    return QStringLiteral("%1  [%2, %3]")
+        .arg(formatPoints(run.comparison->passDelta), formatPoints(interval.low),
+             formatPoints(interval.high));
+}
+
+QList<RunColumn> nameColumns() {
+    return {
+        {QStringLiteral("Base"), QStringLiteral("The baseline: the run that the others are compared with."),
+         false,
+         [](const CampaignSummary& summary, const RunSummary& run) {
+             return run.run.id == summary.baselineRunId ? QStringLiteral("●") : QString();
+         },
+         [](const CampaignSummary& summary, const RunSummary& run) {
+             return QVariant(run.run.id == summary.baselineRunId ? 0 : 1);
+         }},
+        {QStringLiteral("Scheme"), QStringLiteral("How weights and activations are stored and multiplied."),
+         false, [](const CampaignSummary&, const RunSummary& run) { return schemeName(run.run); },
+         [](const CampaignSummary&, const RunSummary& run) { return QVariant(schemeName(run.run)); }},
+        {QStringLiteral("Batch"), QStringLiteral("How many requests are decoded together."), true,
+         [](const CampaignSummary&, const RunSummary& run) { return QString::number(run.run.batchSize); },
+         [](const CampaignSummary&, const RunSummary& run) { return QVariant(run.run.batchSize); }},
+        {QStringLiteral("Status"),
+         QStringLiteral("How far the run is; a failed one says why under the pointer."), false,
+         [](const CampaignSummary& summary, const RunSummary& run) {
+             return statusWord(overallStatus(run.run, summary.campaign.spec));
+         },
+         [](const CampaignSummary& summary, const RunSummary& run) {
+             return QVariant(static_cast<int>(overallStatus(run.run, summary.campaign.spec)));
+         }},
+        {QStringLiteral("Samples"), QStringLiteral("Completions stored, of those asked for."), true,
+         [](const CampaignSummary& summary, const RunSummary& run) {
+             const int total = samplesAskedFor(summary, run);
+             return total == 0 ? QString() : QStringLiteral("%1 / %2").arg(run.samplesStored).arg(total);
+         },
+         [](const CampaignSummary&, const RunSummary& run) { return QVariant(run.samplesStored); }},
+    };
+}
+
+QList<RunColumn> passColumns() {
+    return {
+        {QStringLiteral("pass@1, %"),
+         QStringLiteral("Share of problems solved, with its Wilson 95 % interval."), true, passText,
+         [](const CampaignSummary&, const RunSummary& run) {
+             return run.samplesScored > 0 ? QVariant(run.passAt1) : QVariant();
+         }},
+        {QStringLiteral("Δ points"),
+         QStringLiteral(
+             "pass@1 minus the baseline's in percentage points, with the paired bootstrap 95 % interval."),
+         true, deltaText,
+         [](const CampaignSummary&, const RunSummary& run) {
+             return run.comparison ? QVariant(run.comparison->passDelta) : QVariant();
+         }},
+        {QStringLiteral("p (Holm)"),
+         QStringLiteral(
+             "Exact McNemar test against the baseline, Holm-corrected over the campaign's comparisons."),
+         true,
+         [](const CampaignSummary&, const RunSummary& run) {
+             return run.comparison ? formatP(run.comparison->mcnemarPHolm) : QString();
+         },
+         [](const CampaignSummary&, const RunSummary& run) {
+             return run.comparison ? QVariant(run.comparison->mcnemarPHolm) : QVariant();
+         }},
+    };
+}
+
+QList<RunColumn> costColumns() {
+    return {
+        numberColumn(QStringLiteral("TTFT p50, ms"), QStringLiteral("Time to first token, median."),
+                     percentile(&RunSummary::ttftMs, &Percentiles::p50)),
+        numberColumn(QStringLiteral("TTFT p99, ms"), QStringLiteral("Time to first token, 99th percentile."),
+                     percentile(&RunSummary::ttftMs, &Percentiles::p99)),
+        numberColumn(QStringLiteral("TPOT p50, ms"),
+                     QStringLiteral("Time per output token, median over requests."),
+                     percentile(&RunSummary::tpotMs, &Percentiles::p50)),
+        numberColumn(QStringLiteral("TPOT p99, ms"),
+                     QStringLiteral("Time per output token, 99th percentile."),
+                     percentile(&RunSummary::tpotMs, &Percentiles::p99)),
+        numberColumn(QStringLiteral("Tokens/s"),
+                     QStringLiteral("Throughput of the latency measurement, all slots together."),
+                     tokensPerSecond),
+        {QStringLiteral("Memory"), QStringLiteral("Weights, KV cache and workspace together."), true,
+         [](const CampaignSummary&, const RunSummary& run) {
+             const auto parts = memoryParts(run);
+             return parts ? formatBytes(parts->total()) : QString();
+         },
+         [](const CampaignSummary&, const RunSummary& run) {
+             const auto parts = memoryParts(run);
+             return parts ? QVariant(parts->total()) : QVariant();
+         }},
+        {QStringLiteral("Bytes/weight"), QStringLiteral("Of the quantized linears, scales included."), true,
+         [](const CampaignSummary&, const RunSummary& run) {
+             const auto bytes = bytesPerWeight(run);
+             return bytes ? QString::number(*bytes, 'f', 3) : QString();
+         },
+         [](const CampaignSummary&, const RunSummary& run) {
+             const auto bytes = bytesPerWeight(run);
+             return bytes ? QVariant(*bytes) : QVariant();
+         }},
+        {QStringLiteral("Budget"),
+         QStringLiteral("Whether the run keeps every limit of the real-time budget."), false,
+         [](const CampaignSummary&, const RunSummary& run) {
+             if (!run.insideBudget)
+                 return QString();
+             return *run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside");
+         },
+         [](const CampaignSummary&, const RunSummary& run) {
+             return run.insideBudget ? QVariant(*run.insideBudget ? 0 : 1) : QVariant();
+         }},
+    };
+}
+
+} // namespace
+
+const QList<RunColumn>& runColumns() {
+    static const QList<RunColumn> columns = nameColumns() + passColumns() + costColumns();
+    return columns;
+}
+
+} // namespace quantscope::ui
