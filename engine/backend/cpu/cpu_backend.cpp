@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cpu/cpu_backend.h"
+
+#include "engine/backend/cpu/cpu_session.h"
+#include "engine/backend/cpu/kernels.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fstream>
+#include <new>
+#include <omp.h>
+#include <string>
+
+namespace quantscope::cpu {
+namespace {
+
+/// A "key   : value" line of a /proc file, or an empty string.
+std::string proc_value(const char* file, const std::string& key) {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with(key)) {
+            continue;
+        }
+        const auto colon = line.find(':');
+        const auto start = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
+        return start == std::string::npos ? std::string() : line.substr(start);
+    }
+    return {};
+}
+
+std::int64_t meminfo_bytes(const std::string& key) {
+    return std::strtoll(proc_value("/proc/meminfo", key).c_str(), nullptr, 10) * 1024;
+}
+
+constexpr std::int64_t max_inputs = 65'536; // 255 * 127 * 65536 < 2^31: no int32 sum can overflow
+
+Expected<> check_limits(const ModelConfig& config, const SessionLimits& limits) {
+    if (limits.max_slots < 1 || limits.context_length < 0) {
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A session needs at least 1 slot and a context of 0 (the model's own) or more; "
+                                      "got {} slots and a context of {}.",
+                                      limits.max_slots, limits.context_length));
+    }
+    if (limits.context_length > config.max_position_embeddings) {
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A context of {} tokens was asked for, but model {} goes up to {}.",
+                                      limits.context_length, config.name, config.max_position_embeddings),
+                          "Ask for a shorter context.");
+    }
+    if (std::max(config.hidden_size, config.intermediate_size) > max_inputs) {
+        return make_error(ErrorCode::unsupported,
+                          fmt::format("Model {} has linears with more than {} inputs, for which int32 sums could overflow.",
+                                      config.name, max_inputs));
+    }
+    return {};
+}
+
+Expected<> check_memory(const Checkpoint& checkpoint, const Scheme& scheme, int slots, int context) {
+    const ModelConfig& c = checkpoint.config();
+    const std::int64_t kv = std::int64_t{2} * 4 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim *
+                            std::int64_t{slots} * context;
+    const std::int64_t needed = estimate_weight_bytes(checkpoint, scheme) + kv;
+    const std::int64_t available = meminfo_bytes("MemAvailable");
+    if (available > 0 && needed > available) {
+        return make_error(ErrorCode::out_of_memory,
+                          fmt::format("Model {} under {} with {} slots of {} tokens needs {:.1f} GB of memory, and {:.1f} "
+                                      "GB are free.",
+                                      c.name, scheme.id, slots, context, static_cast<double>(needed) * 1e-9,
+                                      static_cast<double>(available) * 1e-9),
+                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+    }
+    return {};
+}
+
+} // namespace
+
+DeviceInfo CpuBackend::device() const {
+    const std::string name = proc_value("/proc/cpuinfo", "model name");
+    return {.id = "cpu",
+            .backend = "cpu",
+            .name = name.empty() ? "CPU" : name,
+            .memory_bytes = meminfo_bytes("MemTotal"),
+            .detail = fmt::format("{}, {} threads; fp16 weights are computed in f32", kernels().name,
+                                  omp_get_max_threads())};
+}
+
+bool CpuBackend::supports(const Scheme& scheme) const {
+    const bool weights_real = scheme.weights == Precision::fp16;
+    const bool activations_real = scheme.activations == Precision::fp16;
+    return weights_real == activations_real && scheme.kv_cache == Precision::fp16;
+}
+
+Expected<std::unique_ptr<Session>> CpuBackend::create(const Checkpoint& checkpoint, const Scheme& scheme,
+                                                      const SessionLimits& limits) {
+    if (!supports(scheme)) {
+        return make_error(ErrorCode::unsupported,
+                          fmt::format("The CPU backend cannot run scheme {}: it multiplies integers with integers or real "
+                                      "numbers with real numbers, and keeps the KV cache in f32.",
+                                      scheme.id));
+    }
+    const ModelConfig& config = checkpoint.config();
+    if (auto ok = check_limits(config, limits); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    const int context = limits.context_length > 0 ? limits.context_length : config.max_position_embeddings;
+    if (auto ok = check_memory(checkpoint, scheme, limits.max_slots, context); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    try {
+        auto weights = load_weights(checkpoint, scheme);
+        if (!weights) {
+            return tl::unexpected(weights.error());
+        }
+        return std::make_unique<CpuSession>(config, scheme, std::move(*weights), limits.max_slots, context);
+    } catch (const std::bad_alloc&) {
+        return make_error(ErrorCode::out_of_memory,
+                          fmt::format("The memory ran out while model {} was loaded under {}.", config.name, scheme.id),
+                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+    }
+}
+
+} // namespace quantscope::cpu

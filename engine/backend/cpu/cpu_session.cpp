@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cpu/cpu_session.h"
+
+#include "engine/backend/cpu/kernels.h"
+#include "engine/backend/cpu/parallel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+#include <omp.h>
+
+namespace quantscope::cpu {
+namespace {
+
+/// Below this many elements an elementwise pass stays on one thread.
+constexpr std::int64_t parallel_elements = 65'536;
+
+std::int32_t largest(const float* logits, int count) {
+    std::int32_t best = 0;
+    float best_value = -INFINITY;
+    for (int i = 0; i < count; ++i) {
+        if (logits[i] > best_value) {
+            best_value = logits[i];
+            best = i;
+        }
+    }
+    return best;
+}
+
+int max_rows(int max_slots) { return std::max(CpuSession::prefill_rows, max_slots); }
+
+std::size_t elements(std::int64_t a, std::int64_t b) { return static_cast<std::size_t>(a * b); }
+
+} // namespace
+
+CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWeights weights, int max_slots,
+                       int context_length)
+    : config_(config), weights_(std::move(weights)), context_length_(context_length),
+      lengths_(static_cast<std::size_t>(max_slots), 0), rope_(config, context_length) {
+    const int rows = max_rows(max_slots);
+    const std::int64_t q_size = std::int64_t{config.num_attention_heads} * config.head_dim;
+    const std::int64_t kv_size = std::int64_t{config.num_key_value_heads} * config.head_dim;
+    const std::size_t cache_size = elements(elements(config.num_hidden_layers, max_slots), kv_size * context_length);
+    keys_ = Buffer<float>(cache_size);
+    values_ = Buffer<float>(cache_size);
+    const std::int64_t widest = std::max<std::int64_t>(
+        {q_size + 2 * kv_size, config.hidden_size, 2 * std::int64_t{config.intermediate_size}});
+    residual_ = Buffer<float>(elements(rows, config.hidden_size));
+    projected_ = Buffer<float>(elements(rows, widest));
+    scores_ = Buffer<float>(elements(omp_get_max_threads(), context_length));
+    greedy_logits_ = Buffer<float>(elements(max_slots, config.vocab_size));
+    hidden_input_ = LinearInput(rows, config.hidden_size, scheme.activations, scheme.activation_clip);
+    attended_ = LinearInput(rows, q_size, scheme.activations, scheme.activation_clip);
+    inner_ = LinearInput(rows, config.intermediate_size, scheme.activations, scheme.activation_clip);
+    head_input_ = LinearInput(max_slots, config.hidden_size, Precision::fp16, 1.0F);
+}
+
+Expected<> CpuSession::check(std::span<const SlotInput> inputs, std::size_t outputs,
+                             std::size_t expected_outputs) const {
+    if (outputs != expected_outputs) {
+        return make_error(ErrorCode::internal, fmt::format("step() got room for {} outputs; {} inputs need {}.",
+                                                           outputs, inputs.size(), expected_outputs));
+    }
+    std::vector<bool> seen(lengths_.size(), false);
+    for (const SlotInput& input : inputs) {
+        if (input.slot < 0 || input.slot >= max_slots()) {
+            return make_error(ErrorCode::bad_input, fmt::format("Slot {} does not exist: this session has slots 0 to {}.",
+                                                                input.slot, max_slots() - 1));
+        }
+        const auto slot = static_cast<std::size_t>(input.slot);
+        if (seen[slot] || input.tokens.empty()) {
+            return make_error(ErrorCode::bad_input,
+                              fmt::format("Slot {} {}.", input.slot, seen[slot] ? "is given twice in one step"
+                                                                               : "is given no tokens"));
+        }
+        seen[slot] = true;
+        if (lengths_[slot] + static_cast<std::int64_t>(input.tokens.size()) > context_length_) {
+            return make_error(ErrorCode::bad_input,
+                              fmt::format("Slot {} holds {} tokens and cannot take {} more: the context length is {}.",
+                                          input.slot, lengths_[slot], input.tokens.size(), context_length_),
+                              "Use a shorter prompt, fewer new tokens or a longer context.");
+        }
+        for (const std::int32_t token : input.tokens) {
+            if (token < 0 || token >= config_.vocab_size) {
+                return make_error(ErrorCode::bad_input,
+                                  fmt::format("Token id {} is outside the model's vocabulary of {}.", token,
+                                              config_.vocab_size),
+                                  "The tokenizer does not belong to this model.");
+            }
+        }
+    }
+    return {};
+}
+
+Expected<> CpuSession::step(std::span<const SlotInput> inputs, std::span<float> logits) {
+    if (auto ok = check(inputs, logits.size(), inputs.size() * static_cast<std::size_t>(config_.vocab_size)); !ok) {
+        return ok;
+    }
+    run(inputs, logits.data());
+    return {};
+}
+
+Expected<> CpuSession::step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) {
+    if (auto ok = check(inputs, ids.size(), inputs.size()); !ok) {
+        return ok;
+    }
+    run(inputs, greedy_logits_.data());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        ids[i] = largest(greedy_logits_.data() + i * static_cast<std::size_t>(config_.vocab_size), config_.vocab_size);
+    }
+    return {};
+}
+
+void CpuSession::run(std::span<const SlotInput> inputs, float* logits) {
+    const auto append = [&](std::int32_t token, int slot, std::int64_t logits_row) {
+        int& length = lengths_[static_cast<std::size_t>(slot)];
+        rows_.push_back({slot, length, token, logits_row});
+        ++length;
+    };
+    rows_.clear();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (inputs[i].tokens.size() == 1) {
+            append(inputs[i].tokens[0], inputs[i].slot, static_cast<std::int64_t>(i));
+        }
+    }
+    forward(logits);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const auto tokens = inputs[i].tokens;
+        for (std::size_t t = 0; t < tokens.size() && tokens.size() > 1; ++t) {
+            const bool last = t + 1 == tokens.size();
+            append(tokens[t], inputs[i].slot, last ? static_cast<std::int64_t>(i) : -1);
+            if (last || rows_.size() == prefill_rows) {
+                forward(logits);
+            }
+        }
+    }
+}
+
+/// Runs rows_ through the model and clears them.
+void CpuSession::forward(float* logits) {
+    if (rows_.empty()) {
+        return;
+    }
+    const std::int64_t hidden = config_.hidden_size;
+    for (std::size_t m = 0; m < rows_.size(); ++m) {
+        weights_.embedding_table().get_row(
+            rows_[m].token, residual_.span().subspan(m * elements(hidden, 1), elements(hidden, 1)));
+    }
+    for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+        attention_block(weights_.layers[i], static_cast<std::int64_t>(i));
+        mlp_block(weights_.layers[i]);
+    }
+    write_logits(logits);
+    rows_.clear();
+}
+
+void CpuSession::norm(const std::vector<float>& gamma, LinearInput& to) {
+    const std::int64_t hidden = config_.hidden_size;
+    const auto rows = static_cast<std::int64_t>(rows_.size());
+    const auto eps = static_cast<float>(config_.rms_norm_eps);
+    parallel_for(rows, rows * hidden > parallel_elements, [&](std::int64_t m) {
+        kernels().rms_norm(residual_.data() + m * hidden, gamma.empty() ? nullptr : gamma.data(), eps, hidden,
+                           to.values() + m * to.stride());
+    });
+    to.prepare(static_cast<int>(rows), hidden);
+}
+
+/// residual += weights * input
+void CpuSession::add_projection(const PackedWeights& weights, const LinearInput& input) {
+    multiply(weights, input, projected_.data(), config_.hidden_size);
+    kernels().add(residual_.data(), projected_.data(), static_cast<std::int64_t>(rows_.size()) * config_.hidden_size);
+}
+
+float* CpuSession::cache(Buffer<float>& which, std::int64_t layer, int slot, int kv_head) {
+    const std::int64_t index = (layer * max_slots() + slot) * config_.num_key_value_heads + kv_head;
+    return which.data() + index * context_length_ * config_.head_dim;
+}
+
+void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) {
+    const int heads = config_.num_attention_heads;
+    const int kv_heads = config_.num_key_value_heads;
+    const int head_dim = config_.head_dim;
+    const auto head_bytes = static_cast<std::size_t>(head_dim) * sizeof(float);
+    const std::int64_t qkv_size = std::int64_t{heads + 2 * kv_heads} * head_dim;
+    const auto rows = static_cast<std::int64_t>(rows_.size());
+    const Kernels& k = kernels();
+
+    norm(layer.input_norm, hidden_input_);
+    multiply(layer.qkv, hidden_input_, projected_.data(), qkv_size);
+    parallel_for(rows, rows * qkv_size > parallel_elements, [&](std::int64_t m) {
+        const Row& row = rows_[static_cast<std::size_t>(m)];
+        float* head = projected_.data() + m * qkv_size;
+        for (int h = 0; h < heads + kv_heads; ++h) {
+            k.rope(head + h * head_dim, rope_.cosines(row.position), rope_.sines(row.position), head_dim);
+        }
+        head += heads * head_dim;
+        for (int h = 0; h < kv_heads; ++h, head += head_dim) {
+            const std::int64_t at = std::int64_t{row.position} * head_dim;
+            std::memcpy(cache(keys_, index, row.slot, h) + at, head, head_bytes);
+            std::memcpy(cache(values_, index, row.slot, h) + at, head + kv_heads * head_dim, head_bytes);
+        }
+    });
+
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+    std::int64_t pairs = 0;
+    for (const Row& row : rows_) {
+        pairs += row.position + 1;
+    }
+    parallel_for(rows * heads, pairs * heads * head_dim > parallel_elements, [&](std::int64_t task) {
+        const std::int64_t m = task / heads;
+        const int h = static_cast<int>(task % heads);
+        const Row& row = rows_[static_cast<std::size_t>(m)];
+        const int kv_head = h / (heads / kv_heads);
+        k.attend(projected_.data() + m * qkv_size + h * head_dim, cache(keys_, index, row.slot, kv_head),
+                 cache(values_, index, row.slot, kv_head), row.position + 1, head_dim, scale,
+                 scores_.data() + std::int64_t{omp_get_thread_num()} * context_length_,
+                 attended_.values() + m * attended_.stride() + h * head_dim);
+    });
+    attended_.prepare(static_cast<int>(rows), std::int64_t{heads} * head_dim);
+    add_projection(layer.o_proj, attended_);
+}
+
+void CpuSession::mlp_block(const LayerWeights& layer) {
+    const std::int64_t inner = config_.intermediate_size;
+    const auto rows = static_cast<std::int64_t>(rows_.size());
+    const Kernels& k = kernels();
+    norm(layer.mlp_norm, hidden_input_);
+    multiply(layer.gate_up, hidden_input_, projected_.data(), 2 * inner);
+    parallel_for(rows, rows * inner > parallel_elements, [&](std::int64_t m) {
+        float* const gate = projected_.data() + m * 2 * inner;
+        float* const out = inner_.values() + m * inner_.stride();
+        k.silu_multiply(gate, gate + inner, inner);
+        std::memcpy(out, gate, static_cast<std::size_t>(inner) * sizeof(float));
+        if (weights_.online_hadamard_block > 1) {
+            k.hadamard(out, inner, weights_.online_hadamard_block);
+        }
+    });
+    inner_.prepare(static_cast<int>(rows), inner);
+    add_projection(layer.down_proj, inner_);
+}
+
+void CpuSession::write_logits(float* logits) {
+    const std::int64_t hidden = config_.hidden_size;
+    const float* const gamma = weights_.final_norm.empty() ? nullptr : weights_.final_norm.data();
+    std::vector<std::int64_t> wanted;
+    for (std::size_t m = 0; m < rows_.size(); ++m) {
+        if (rows_[m].logits_row < 0) {
+            continue;
+        }
+        kernels().rms_norm(residual_.data() + static_cast<std::int64_t>(m) * hidden, gamma,
+                           static_cast<float>(config_.rms_norm_eps), hidden,
+                           head_input_.values() + static_cast<std::int64_t>(wanted.size()) * head_input_.stride());
+        wanted.push_back(rows_[m].logits_row);
+    }
+    if (wanted.empty()) {
+        return;
+    }
+    head_input_.prepare(static_cast<int>(wanted.size()), hidden);
+    // Rows of a pass ascend in logits_row, but need not be neighbours there.
+    const bool neighbours = wanted.back() - wanted.front() + 1 == static_cast<std::int64_t>(wanted.size());
+    if (neighbours) {
+        multiply(weights_.lm_head, head_input_, logits + wanted.front() * config_.vocab_size, config_.vocab_size);
+        return;
+    }
+    std::vector<float> rows(wanted.size() * elements(config_.vocab_size, 1));
+    multiply(weights_.lm_head, head_input_, rows.data(), config_.vocab_size);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        std::memcpy(logits + wanted[i] * config_.vocab_size, rows.data() + i * elements(config_.vocab_size, 1),
+                    elements(config_.vocab_size, sizeof(float)));
+    }
+}
+
+void CpuSession::reset(int slot) {
+    if (slot >= 0 && slot < max_slots()) {
+        lengths_[static_cast<std::size_t>(slot)] = 0;
+    }
+}
+
+int CpuSession::length(int slot) const {
+    return slot >= 0 && slot < max_slots() ? lengths_[static_cast<std::size_t>(slot)] : 0;
+}
+
+MemoryReport CpuSession::memory() const {
+    return {.linear_weight_bytes = weights_.linear_bytes(),
+            .linear_weight_count = weights_.linear_count(),
+            .other_weight_bytes = weights_.other_bytes(),
+            .kv_cache_bytes = keys_.bytes() + values_.bytes(),
+            .workspace_bytes = residual_.bytes() + projected_.bytes() + scores_.bytes() + greedy_logits_.bytes() +
+                               hidden_input_.bytes() + attended_.bytes() + inner_.bytes() + head_input_.bytes() +
+                               static_cast<std::int64_t>(rope_.bytes())};
+}
+
+std::int64_t CpuSession::bytes_per_decode_step(int batch, int context) const {
+    const std::int64_t kv_bytes_a_token = std::int64_t{2} * config_.num_hidden_layers * config_.num_key_value_heads *
+                                          config_.head_dim * static_cast<std::int64_t>(sizeof(float));
+    return weights_.linear_bytes() + weights_.lm_head.bytes() + kv_bytes_a_token * batch * context;
+}
+
+} // namespace quantscope::cpu

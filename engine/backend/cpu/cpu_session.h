@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/backend/backend.h"
+#include "engine/backend/cpu/linear.h"
+#include "engine/backend/cpu/model_weights.h"
+#include "engine/backend/cpu/rope_table.h"
+
+#include <vector>
+
+namespace quantscope::cpu {
+
+/// The Llama graph in f32 around the scheme's linears. Rows (tokens) of one pass share the weights' way through
+/// the cache, nothing else: each row's result is a function of its own slot.
+///   decode   the inputs of one token, all slots in one pass
+///   prefill  longer inputs, each slot alone, in passes of prefill_rows tokens
+class CpuSession final : public Session {
+  public:
+    static constexpr int prefill_rows = 128;
+
+    CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWeights weights, int max_slots,
+               int context_length);
+
+    Expected<> step(std::span<const SlotInput> inputs, std::span<float> logits) override;
+    Expected<> step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) override;
+    void reset(int slot) override;
+    int length(int slot) const override;
+    int context_length() const override { return context_length_; }
+    int max_slots() const override { return static_cast<int>(lengths_.size()); }
+    int vocab_size() const override { return config_.vocab_size; }
+    MemoryReport memory() const override;
+    std::int64_t bytes_per_decode_step(int batch, int context) const override;
+
+  private:
+    /// One token on its way through the layers.
+    struct Row {
+        int slot;
+        int position;
+        std::int32_t token;
+        std::int64_t logits_row; ///< -1: its logits are not asked for
+    };
+
+    Expected<> check(std::span<const SlotInput> inputs, std::size_t outputs, std::size_t expected_outputs) const;
+    void run(std::span<const SlotInput> inputs, float* logits);
+    void forward(float* logits); ///< of rows_
+    void attention_block(const LayerWeights& layer, std::int64_t index);
+    void mlp_block(const LayerWeights& layer);
+    void write_logits(float* logits);
+    void norm(const std::vector<float>& gamma, LinearInput& to);
+    void add_projection(const PackedWeights& weights, const LinearInput& input);
+    float* cache(Buffer<float>& which, std::int64_t layer, int slot, int kv_head);
+
+    ModelConfig config_;
+    ModelWeights weights_;
+    int context_length_;
+    std::vector<int> lengths_; ///< [max_slots]
+    RopeTable rope_;
+    Buffer<float> keys_;   ///< [layers][max_slots][kv_heads][context_length][head_dim]
+    Buffer<float> values_; ///< as keys_
+
+    std::vector<Row> rows_;
+    Buffer<float> residual_;   ///< [rows][hidden]
+    Buffer<float> projected_;  ///< [rows][widest linear output]
+    Buffer<float> scores_;     ///< [threads][context_length]
+    Buffer<float> greedy_logits_; ///< [max_slots][vocab]
+    LinearInput hidden_input_; ///< of qkv, gate_up
+    LinearInput attended_;     ///< of o_proj
+    LinearInput inner_;        ///< of down_proj
+    LinearInput head_input_;   ///< of lm_head, never quantized
+};
+
+} // namespace quantscope::cpu

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// Only for kernels_<isa>.cpp: the inner loops, written once with vector types and built for each instruction set.
+#pragma once
+
+#include "engine/backend/cpu/kernels.h"
+#include "engine/backend/cpu/vector_math.h"
+
+#include <cfloat>
+
+namespace quantscope::cpu {
+namespace {
+
+template<int Rows, class Codes>
+void dot_codes(const std::int8_t* x, std::int64_t stride, const std::int32_t* sums, const std::uint8_t* block,
+               std::int64_t k, std::int32_t* out) {
+    i32x16 acc[Rows][4] = {};
+    for (std::int64_t group = 0; group < k / 4; ++group) {
+        i8x64 w[4];
+        Codes::load_group(block + group * Codes::group_bytes, w);
+        for (int row = 0; row < Rows; ++row) {
+            const auto x4 = load<std::int32_t>(x + row * stride + 4 * group);
+            for (int j = 0; j < 4; ++j) {
+                acc[row][j] = dot4(acc[row][j], w[j], x4);
+            }
+        }
+    }
+    for (int row = 0; row < Rows; ++row) {
+        for (int j = 0; j < 4; ++j) {
+            store(out + row * block_columns + 16 * j, acc[row][j] - Codes::bias * sums[row]);
+        }
+    }
+}
+
+template<class Codes>
+void dot_integer(const Int8Rows& x, const void* block, std::int64_t k, std::int32_t* out) {
+    const auto* bytes = static_cast<const std::uint8_t*>(block);
+    int row = 0;
+    const auto step = [&]<int Rows>() {
+        dot_codes<Rows, Codes>(x.codes + row * x.stride, x.stride, x.sums + row, bytes, k,
+                               out + static_cast<std::int64_t>(row) * block_columns);
+        row += Rows;
+    };
+    while (x.rows - row >= 4) {
+        step.template operator()<4>();
+    }
+    if (x.rows - row >= 2) {
+        step.template operator()<2>();
+    }
+    if (x.rows - row >= 1) {
+        step.template operator()<1>();
+    }
+}
+
+template<int Rows, class Weights>
+void dot_floats(const float* x, std::int64_t stride, const std::uint8_t* block, std::int64_t k, float* out) {
+    f32x16 acc[Rows][4] = {};
+    for (std::int64_t i = 0; i < k; ++i) {
+        f32x16 w[4];
+        for (int j = 0; j < 4; ++j) {
+            w[j] = Weights::at(block + (i * block_columns + 16 * j) * Weights::bytes);
+        }
+        for (int row = 0; row < Rows; ++row) {
+            const float value = x[row * stride + i];
+            for (int j = 0; j < 4; ++j) {
+                acc[row][j] += value * w[j];
+            }
+        }
+    }
+    for (int row = 0; row < Rows; ++row) {
+        for (int j = 0; j < 4; ++j) {
+            store(out + row * block_columns + 16 * j, acc[row][j]);
+        }
+    }
+}
+
+template<class Weights>
+void dot_real(const FloatRows& x, const void* block, std::int64_t k, float* out) {
+    const auto* bytes = static_cast<const std::uint8_t*>(block);
+    int row = 0;
+    const auto step = [&]<int Rows>() {
+        dot_floats<Rows, Weights>(x.values + row * x.stride, x.stride, bytes, k,
+                                  out + static_cast<std::int64_t>(row) * block_columns);
+        row += Rows;
+    };
+    while (x.rows - row >= 6) {
+        step.template operator()<6>();
+    }
+    while (x.rows - row >= 2) {
+        step.template operator()<2>();
+    }
+    if (x.rows - row >= 1) {
+        step.template operator()<1>();
+    }
+}
+
+void unpack_int4(const void* block, std::int64_t count, std::int8_t* out) {
+    const auto* bytes = static_cast<const std::uint8_t*>(block);
+    for (std::int64_t done = 0; done < count; done += 256, bytes += 128) {
+        for (int j = 0; j < 2; ++j) {
+            const auto pairs = load<u8x64>(bytes + 64 * j);
+            store(out + done + 64 * j, (i8x64)(pairs & 15) - 8);
+            store(out + done + 64 * j + 128, (i8x64)((pairs >> 4) & 15) - 8);
+        }
+    }
+}
+
+template<class Weights>
+void unpack_real(const void* block, std::int64_t count, float* out) {
+    const auto* bytes = static_cast<const std::uint8_t*>(block);
+    for (std::int64_t i = 0; i < count; i += 16) {
+        store(out + i, Weights::at(bytes + i * Weights::bytes));
+    }
+}
+
+float quantize_row(const float* x, std::int64_t count, int largest_code, float clip, std::int8_t* codes,
+                   std::int32_t* sum) {
+    f32x16 largest = {};
+    std::int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        largest = maximum(absolute(load<f32x16>(x + i)), largest);
+    }
+    float peak = max_lanes(largest);
+    for (; i < count; ++i) {
+        const float magnitude = __builtin_fabsf(x[i]);
+        peak = magnitude > peak ? magnitude : peak;
+    }
+    const auto q = static_cast<float>(largest_code);
+    float scale = peak * clip / q;
+    scale = scale >= FLT_MIN ? scale : 1.0F;
+
+    const f32x16 top = f32x16{} + q;
+    const f32x16 bottom = f32x16{} - q;
+    i32x16 sums = {};
+    const auto quantize = [&](f32x16 v) {
+        f32x16 code = round_even(v / scale);
+        code = code >= bottom ? code : bottom; // false for NaN
+        code = code <= top ? code : top;
+        const i32x16 whole = __builtin_convertvector(code, i32x16);
+        sums += whole;
+        return __builtin_convertvector(whole, i8x16);
+    };
+    for (i = 0; i + 16 <= count; i += 16) {
+        store(codes + i, quantize(load<f32x16>(x + i)));
+    }
+    if (i < count) {
+        f32x16 tail = {};
+        std::memcpy(&tail, x + i, static_cast<std::size_t>(count - i) * sizeof(float));
+        const i8x16 last = quantize(tail);
+        std::memcpy(codes + i, &last, static_cast<std::size_t>(count - i));
+    }
+    std::int32_t total = 0;
+    for (int lane = 0; lane < 16; ++lane) {
+        total += sums[lane];
+    }
+    *sum = total;
+    return scale;
+}
+
+void rescale(const std::int32_t* acc, float row_scale, const float* column_scales, int count, float* y) {
+    for (int n = 0; n < count; ++n) {
+        y[n] = (row_scale * column_scales[n]) * static_cast<float>(acc[n]);
+    }
+}
+
+void rms_norm(const float* x, const float* gamma, float eps, std::int64_t count, float* y) {
+    f32x16 squares = {};
+    std::int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        const auto v = load<f32x16>(x + i);
+        squares += v * v;
+    }
+    float sum = sum_lanes(squares);
+    for (; i < count; ++i) {
+        sum += x[i] * x[i];
+    }
+    const float inverse = 1.0F / __builtin_sqrtf(sum / static_cast<float>(count) + eps);
+    if (gamma == nullptr) {
+        for (i = 0; i < count; ++i) {
+            y[i] = x[i] * inverse;
+        }
+        return;
+    }
+    for (i = 0; i < count; ++i) {
+        y[i] = x[i] * inverse * gamma[i];
+    }
+}
+
+void silu_multiply(float* gate, const float* up, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; i += 16) {
+        const auto width = static_cast<std::size_t>(count - i < 16 ? count - i : 16) * sizeof(float);
+        f32x16 g = {};
+        f32x16 u = {};
+        std::memcpy(&g, gate + i, width);
+        std::memcpy(&u, up + i, width);
+        const f32x16 y = g / (1.0F + exponential(-g)) * u;
+        std::memcpy(gate + i, &y, width);
+    }
+}
+
+void add(float* x, const float* y, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+        x[i] += y[i];
+    }
+}
+
+void rope(float* head, const float* cosines, const float* sines, int head_dim) {
+    const int half = head_dim / 2;
+    for (int i = 0; i < half; ++i) {
+        const float a = head[i];
+        const float b = head[i + half];
+        head[i] = a * cosines[i] - b * sines[i];
+        head[i + half] = b * cosines[i] + a * sines[i];
+    }
+}
+
+void hadamard(float* x, std::int64_t count, int block) {
+    const float norm = 1.0F / __builtin_sqrtf(static_cast<float>(block));
+    for (std::int64_t start = 0; start + block <= count; start += block) {
+        float* const v = x + start;
+        for (int half = 1; half < block; half *= 2) {
+            for (int i = 0; i < block; i += 2 * half) {
+                for (int j = i; j < i + half; ++j) {
+                    const float a = v[j];
+                    const float b = v[j + half];
+                    v[j] = a + b;
+                    v[j + half] = a - b;
+                }
+            }
+        }
+        for (int i = 0; i < block; ++i) {
+            v[i] *= norm;
+        }
+    }
+}
+
+float dot(const float* a, const float* b, int count) {
+    f32x16 sums = {};
+    int i = 0;
+    for (; i + 16 <= count; i += 16) {
+        sums += load<f32x16>(a + i) * load<f32x16>(b + i);
+    }
+    float total = sum_lanes(sums);
+    for (; i < count; ++i) {
+        total += a[i] * b[i];
+    }
+    return total;
+}
+
+/// Turns scores into e^(score - max) and returns their sum.
+float exponentiate(float* scores, std::int64_t count) {
+    float peak = scores[0];
+    for (std::int64_t t = 1; t < count; ++t) {
+        peak = scores[t] > peak ? scores[t] : peak;
+    }
+    f32x16 sums = {};
+    for (std::int64_t t = 0; t < count; t += 16) {
+        const std::int64_t width = count - t < 16 ? count - t : 16;
+        f32x16 v = f32x16{} - FLT_MAX; // lanes past the end add e^-87
+        std::memcpy(&v, scores + t, static_cast<std::size_t>(width) * sizeof(float));
+        f32x16 e = exponential(v - peak);
+        for (std::int64_t lane = width; lane < 16; ++lane) {
+            e[lane] = 0.0F;
+        }
+        sums += e;
+        std::memcpy(scores + t, &e, static_cast<std::size_t>(width) * sizeof(float));
+    }
+    return sum_lanes(sums);
+}
+
+void attend(const float* query, const float* keys, const float* values, std::int64_t count, int head_dim,
+            float scale, float* scores, float* out) {
+    for (std::int64_t t = 0; t < count; ++t) {
+        scores[t] = dot(query, keys + t * head_dim, head_dim) * scale;
+    }
+    const float inverse = 1.0F / exponentiate(scores, count);
+    int i = 0;
+    for (; i + 64 <= head_dim; i += 64) {
+        f32x16 acc[4] = {};
+        for (std::int64_t t = 0; t < count; ++t) {
+            for (int j = 0; j < 4; ++j) {
+                acc[j] += scores[t] * load<f32x16>(values + t * head_dim + i + 16 * j);
+            }
+        }
+        for (int j = 0; j < 4; ++j) {
+            store(out + i + 16 * j, acc[j] * inverse);
+        }
+    }
+    for (; i < head_dim; ++i) {
+        float acc = 0.0F;
+        for (std::int64_t t = 0; t < count; ++t) {
+            acc += scores[t] * values[t * head_dim + i];
+        }
+        out[i] = acc * inverse;
+    }
+}
+
+constexpr Kernels make_kernels(const char* name) {
+    return {.name = name,
+            .dot_int8 = dot_integer<Int8Codes>,
+            .dot_int4 = dot_integer<Int4Codes>,
+            .dot_f32 = dot_real<LoadF32>,
+            .dot_f16 = dot_real<LoadF16>,
+            .dot_bf16 = dot_real<LoadBf16>,
+            .unpack_int4 = unpack_int4,
+            .unpack_f16 = unpack_real<LoadF16>,
+            .unpack_bf16 = unpack_real<LoadBf16>,
+            .quantize_row = quantize_row,
+            .rescale = rescale,
+            .rms_norm = rms_norm,
+            .silu_multiply = silu_multiply,
+            .add = add,
+            .rope = rope,
+            .hadamard = hadamard,
+            .attend = attend};
+}
+
+} // namespace
+} // namespace quantscope::cpu

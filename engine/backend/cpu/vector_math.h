@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Only for kernels_<isa>.cpp. Everything has internal linkage: these files are compiled for different
+// instruction sets, and an inline function shared between them could end up built for the wrong one.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace quantscope::cpu {
+namespace {
+
+using f32x16 = float __attribute__((vector_size(64)));
+using i32x16 = std::int32_t __attribute__((vector_size(64)));
+using i8x16 = std::int8_t __attribute__((vector_size(16)));
+using i8x64 = std::int8_t __attribute__((vector_size(64)));
+using u8x64 = std::uint8_t __attribute__((vector_size(64)));
+
+#define QS_INLINE [[gnu::always_inline]] inline
+
+template<class T>
+QS_INLINE T load(const void* from) {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+template<class T>
+QS_INLINE void store(void* to, T value) {
+    std::memcpy(to, &value, sizeof value);
+}
+
+/// Lanes are added in a fixed tree: 8 + 8, 4 + 4, 2 + 2, 1 + 1.
+QS_INLINE float sum_lanes(f32x16 v) {
+    float lanes[16];
+    std::memcpy(lanes, &v, sizeof lanes);
+    for (int half = 8; half > 0; half /= 2) {
+        for (int i = 0; i < half; ++i) {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    return lanes[0];
+}
+
+QS_INLINE f32x16 maximum(f32x16 a, f32x16 b) { return a > b ? a : b; }
+
+QS_INLINE float max_lanes(f32x16 v) {
+    float best = v[0];
+    for (int i = 1; i < 16; ++i) {
+        best = v[i] > best ? v[i] : best;
+    }
+    return best;
+}
+
+QS_INLINE f32x16 absolute(f32x16 v) { return (f32x16)((i32x16)v & 0x7fffffff); }
+
+/// Round half to even, exact for |v| < 2^22.
+QS_INLINE f32x16 round_even(f32x16 v) {
+    const float magic = 12582912.0F; // 1.5 * 2^23
+    return (v + magic) - magic;
+}
+
+/// e^v to about 2 units in the last place (range reduction by ln 2, degree-6 polynomial); v is clamped to where
+/// the result is a normal number.
+QS_INLINE f32x16 exponential(f32x16 v) {
+    const f32x16 low = f32x16{} - 87.0F;
+    const f32x16 high = f32x16{} + 88.0F;
+    v = v > low ? v : low;
+    v = v < high ? v : high;
+    const f32x16 n = round_even(v * 1.44269504F);
+    const f32x16 r = (v - n * 0.693359375F) + n * 2.12194440e-4F; // ln 2 in two parts
+    f32x16 p = r * (1.0F / 5040.0F) + (1.0F / 720.0F);
+    p = p * r + (1.0F / 120.0F);
+    p = p * r + (1.0F / 24.0F);
+    p = p * r + (1.0F / 6.0F);
+    p = p * r + 0.5F;
+    p = p * r + 1.0F;
+    p = p * r + 1.0F;
+    const i32x16 exponent = __builtin_convertvector(n, i32x16) << 23;
+    return (f32x16)((i32x16)p + exponent);
+}
+
+QS_INLINE float half_to_float(std::uint16_t half) {
+    const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16U;
+    const std::uint32_t rest = static_cast<std::uint32_t>(half & 0x7fffU) << 13U;
+    float value = load<float>(&rest) * 0x1.0p112F; // rescales normal and subnormal numbers alike
+    std::uint32_t bits = load<std::uint32_t>(&value);
+    if ((half & 0x7c00U) == 0x7c00U) {
+        bits |= 0x7f800000U; // infinity and NaN
+    }
+    bits |= sign;
+    return load<float>(&bits);
+}
+
+/// 16 weights as f32, by how they are stored.
+struct LoadF32 {
+    static constexpr int bytes = 4;
+    QS_INLINE static f32x16 at(const void* from) { return load<f32x16>(from); }
+};
+struct LoadBf16 {
+    static constexpr int bytes = 2;
+    QS_INLINE static f32x16 at(const void* from) {
+#if defined(__AVX512F__)
+        return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(load<__m256i>(from)), 16);
+#else
+        std::uint16_t halves[16];
+        std::memcpy(halves, from, sizeof halves);
+        i32x16 bits;
+        for (int i = 0; i < 16; ++i) {
+            bits[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(halves[i]) << 16U);
+        }
+        return (f32x16)bits;
+#endif
+    }
+};
+struct LoadF16 {
+    static constexpr int bytes = 2;
+    QS_INLINE static f32x16 at(const void* from) {
+#if defined(__AVX512F__)
+        return (f32x16)_mm512_cvtph_ps(load<__m256i>(from));
+#elif defined(__F16C__)
+        f32x16 value;
+        const auto* bytes = static_cast<const std::uint8_t*>(from);
+        const __m256 halves[2] = {_mm256_cvtph_ps(load<__m128i>(bytes)), _mm256_cvtph_ps(load<__m128i>(bytes + 16))};
+        std::memcpy(&value, halves, sizeof value);
+        return value;
+#else
+        std::uint16_t halves[16];
+        std::memcpy(halves, from, sizeof halves);
+        f32x16 value;
+        for (int i = 0; i < 16; ++i) {
+            value[i] = half_to_float(halves[i]);
+        }
+        return value;
+#endif
+    }
+};
+
+/// acc[lane] += sum of four byte products; see Int8Codes and Int4Codes for how `w` is biased.
+QS_INLINE i32x16 dot4(i32x16 acc, i8x64 w, std::int32_t x4) {
+#if defined(__AVX512VNNI__)
+    return (i32x16)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, _mm512_set1_epi32(x4));
+#elif defined(__AVX2__)
+    // vpmaddubsw saturates at 16 bits. |x| * (w signed by x) cannot reach that: both lie in -127..127,
+    // and 2 * 127 * 127 < 32768. So this is exact.
+    const __m256i x = _mm256_set1_epi32(x4);
+    const __m256i magnitude = _mm256_abs_epi8(x);
+    __m256i parts[2];
+    __m256i sums[2];
+    std::memcpy(parts, &w, sizeof parts);
+    std::memcpy(sums, &acc, sizeof sums);
+    for (int i = 0; i < 2; ++i) {
+        const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(parts[i], x));
+        sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    std::memcpy(&acc, sums, sizeof acc);
+    return acc;
+#else
+    std::int8_t x[4];
+    std::memcpy(x, &x4, sizeof x);
+    for (int lane = 0; lane < 16; ++lane) {
+        acc[lane] += w[4 * lane] * x[0] + w[4 * lane + 1] * x[1] + w[4 * lane + 2] * x[2] + w[4 * lane + 3] * x[3];
+    }
+    return acc;
+#endif
+}
+
+#if defined(__AVX512VNNI__)
+inline constexpr bool unsigned_weights = true; // vpdpbusd multiplies unsigned by signed bytes
+#else
+inline constexpr bool unsigned_weights = false;
+#endif
+
+/// Four vectors of weights (64 columns, 4 consecutive k) as dot4() wants them, biased by +bias; the caller
+/// subtracts bias * sum(x).
+struct Int8Codes {
+    static constexpr std::int32_t bias = unsigned_weights ? 128 : 0;
+    static constexpr std::int64_t group_bytes = 256;
+    QS_INLINE static void load_group(const std::uint8_t* from, i8x64 (&w)[4]) {
+        for (int j = 0; j < 4; ++j) {
+            const auto codes = load<u8x64>(from + 64 * j);
+            w[j] = (i8x64)(unsigned_weights ? codes ^ 0x80 : codes);
+        }
+    }
+};
+struct Int4Codes {
+    static constexpr std::int32_t bias = unsigned_weights ? 8 : 0;
+    static constexpr std::int64_t group_bytes = 128;
+    QS_INLINE static void load_group(const std::uint8_t* from, i8x64 (&w)[4]) {
+        for (int j = 0; j < 2; ++j) {
+            const auto pairs = load<u8x64>(from + 64 * j);
+            w[j] = (i8x64)(pairs & 15);
+            w[j + 2] = (i8x64)((pairs >> 4) & 15);
+        }
+        if constexpr (!unsigned_weights) {
+            for (i8x64& codes : w) {
+                codes -= 8;
+            }
+        }
+    }
+};
+
+} // namespace
+} // namespace quantscope::cpu
