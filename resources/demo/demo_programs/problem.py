@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A held-out composition as a problem in HumanEval's file format, with tests that tell wrong programs apart."""
+
+from .chance import source
+from .composition import Step, TEST_STREAM, draw, pick, skeleton
+from .inputs import EDGES, example_input
+from .program import apply_steps, body
+from .wording import header
+
+TEST_LENGTHS = (2, 2, 3, 3, 3)
+MOST_ASSERTS = 10
+FEWEST_ASSERTS = 6
+LONGEST_RESULT = 200
+LONGEST_PROMPT = 420
+
+
+def _wrong_variants(random, composition):
+    """Programs that the tests must fail: a step left out, or a step's parameter changed."""
+    steps = composition.steps
+    for index, step in enumerate(steps):
+        yield steps[:index] + steps[index + 1:]
+        for place, domain in enumerate(step.operation.domains):
+            others = [p for p in domain if p != step.parameters[place]]
+            for other in (pick(random, others), pick(random, others)):
+                parameters = step.parameters[:place] + (other,) + step.parameters[place + 1:]
+                yield steps[:index] + (Step(step.operation, parameters),) + steps[index + 1:]
+    for index in range(len(steps) - 1):
+        if steps[index].operation.takes == steps[index].operation.gives == steps[index + 1].operation.gives:
+            yield steps[:index] + (steps[index + 1], steps[index]) + steps[index + 2:]
+
+
+def _outcome(steps, argument):
+    try:
+        return repr(apply_steps(steps, argument))
+    except Exception as error:  # a wrong variant may not even fit its input
+        return type(error).__name__
+
+
+def _chosen_arguments(random, composition):
+    """Arguments that together tell the composition from its wrong variants; None if they cannot."""
+    pool = list(EDGES[composition.takes])
+    pool += [example_input(random, composition.takes, 7) for _ in range(40)]
+    expected = [_outcome(composition.steps, a) for a in pool]
+    usable = [i for i, e in enumerate(expected) if len(e) <= LONGEST_RESULT]
+    alive = {}
+    for variant in _wrong_variants(random, composition):
+        killers = [i for i in usable if _outcome(variant, pool[i]) != expected[i]]
+        if not killers and len(variant) < len(composition.steps):
+            return None  # a step that changes nothing: no problem at all
+        if killers:
+            alive[variant] = killers
+    chosen = usable[:3]
+    while alive and len(chosen) < MOST_ASSERTS:
+        alive = {v: k for v, k in alive.items() if not set(k) & set(chosen)}
+        if alive:
+            chosen.append(next(iter(alive.values()))[0])
+    for index in usable[3:]:
+        if len(chosen) < FEWEST_ASSERTS and expected[index] not in [expected[i] for i in chosen]:
+            chosen.append(index)
+    wanted = 2 if composition.gives == "truth" else 4
+    if alive or len({expected[i] for i in chosen}) < wanted:
+        return None
+    return [pool[i] for i in chosen]
+
+
+def _test_source(composition, arguments):
+    lines = ["def check(candidate):\n"]
+    for argument in arguments:
+        result = apply_steps(composition.steps, argument)
+        comparison = "is" if composition.gives == "truth" else "=="
+        lines.append(f"    assert candidate({argument!r}) {comparison} {result!r}\n")
+    return "".join(lines)
+
+
+def _problem(number, random, composition, arguments):
+    prompt, name, argument = header(random, composition)
+    return {
+        "task_id": f"Demo/{number}",
+        "prompt": prompt,
+        "entry_point": name,
+        "canonical_solution": body(composition, argument),
+        "test": _test_source(composition, arguments),
+    }
+
+
+def held_out(seed, count):
+    """(problems, compositions): `count` problems whose skeletons differ from each other."""
+    random = source(seed, TEST_STREAM)
+    problems, compositions, taken = [], [], set()
+    while len(problems) < count:
+        composition = draw(random, pick(random, TEST_LENGTHS))
+        if skeleton(composition) in taken:
+            continue
+        arguments = _chosen_arguments(random, composition)
+        if arguments is None:
+            continue
+        problem = _problem(len(problems), random, composition, arguments)
+        if len(problem["prompt"]) > LONGEST_PROMPT:
+            continue
+        taken.add(skeleton(composition))
+        problems.append(problem)
+        compositions.append(composition)
+    return problems, compositions
