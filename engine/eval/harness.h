@@ -21,6 +21,8 @@ inline constexpr int nonce_bytes = 32;
 inline constexpr const char* harness_source = R"PY(
 import posix, sys
 
+_source = ""
+
 def _guard(event, args):
     if event[:7] == "ctypes." or event == "code.__new__":
         raise PermissionError("the sandbox refuses " + event)
@@ -51,8 +53,9 @@ def _describe(error):
         if trace.tb_frame.f_code.co_filename == "<program>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    if line:
-        name += " (line %d: %s)" % (line, _source.split("\n")[line - 1].strip()[:200])
+    lines = _source.split("\n")
+    if 0 < line <= len(lines):
+        name += " (line %d: %s)" % (line, lines[line - 1].strip()[:200])
     return name.encode("utf-8", "replace")
 
 posix.write(4, b"S")

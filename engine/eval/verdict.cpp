@@ -46,6 +46,15 @@ std::string last_line(std::string_view text) {
     return one_line(newline == std::string_view::npos ? text : text.substr(newline + 1));
 }
 
+/// The end of `bytes`, cleaned, in at most `max_bytes`: replacing bytes can make text longer.
+std::string clean_end(std::string_view bytes, std::size_t max_bytes) {
+    std::string text = clean_text(bytes, 3 * max_bytes);
+    std::size_t start = text.size() > max_bytes ? text.size() - max_bytes : 0;
+    while (start < text.size() && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80)
+        ++start; // inside a character
+    return text.substr(start);
+}
+
 int exit_status(const SandboxOutcome& outcome) {
     return WIFEXITED(outcome.wait_status) ? WEXITSTATUS(outcome.wait_status)
                                           : 128 + WTERMSIG(outcome.wait_status);
@@ -81,7 +90,7 @@ Verdict judge(const SandboxOutcome& outcome, const SandboxConfig& config,
     Verdict verdict;
     verdict.attempts = 1;
     verdict.wall_ms = outcome.wall_ms;
-    verdict.output = clean_text(outcome.output, config.kept_output_bytes);
+    verdict.output = clean_end(outcome.output, config.kept_output_bytes);
     const auto is = [&verdict](VerdictKind kind, std::string detail) {
         verdict.kind = kind;
         verdict.detail = std::move(detail);
