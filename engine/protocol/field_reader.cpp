@@ -7,8 +7,12 @@
 namespace quantscope::protocol {
 namespace {
 
-/// What a message shows of a wrong value: enough to recognise it, never a page.
+/// What a message shows of a wrong value: enough to recognise it, never a page. Lists and objects are only
+/// named: dump() recurses, and hostile nesting would exhaust the stack.
 std::string shown(const Json& value) {
+    if (value.is_structured()) {
+        return value.is_array() ? "a list" : "an object";
+    }
     std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
     if (text.size() > 60) {
         text = text.substr(0, 57) + "...";
