@@ -50,11 +50,11 @@ struct GenerationResult {
 
 struct GenerationOptions {
     int batch_size = 1; ///< slots in use at once; at most Session::max_slots()
-    std::vector<std::string> stop_strings;
+    std::vector<std::string> stop_strings = {};
     int eos_token_id = -1; ///< -1: none
-    std::stop_token cancel;
-    std::function<void(GenerationResult)> on_done; ///< called as each request finishes, on the calling thread
-    std::function<void(std::int64_t)> on_tokens; ///< may be empty; called after each step with the new tokens
+    std::stop_token cancel = {};
+    std::function<void(GenerationResult)> on_done = {}; ///< called as each request finishes, on the calling thread
+    std::function<void(std::int64_t)> on_tokens = {}; ///< may be empty; called after each step with the new tokens
 };
 
 /// Continues every request. Free slots are refilled as sequences stop; a request's tokens are the same
