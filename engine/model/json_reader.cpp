@@ -139,7 +139,7 @@ void JsonFields::fail(ErrorCode code, const char* key, std::string_view expected
     if (result_) {
         result_ = make_error(
             code, fmt::format("{}: '{}{}': expected {}, found {}.", where_, prefix_, key, expected, found),
-            std::move(hint));
+            hint.empty() ? "Correct this key, or download the file again." : std::move(hint));
     }
 }
 

@@ -45,7 +45,8 @@ class JsonFields {
     bool boolean_or(const char* key, bool fallback);
     std::string string_or(const char* key, const std::string& fallback);
 
-    /// Records an error at `key` unless there is one already.
+    /// Records an error at `key` unless there is one already. Without a hint, the key is what is to be
+    /// corrected.
     void fail(ErrorCode code, const char* key, std::string_view expected, std::string_view found,
               std::string hint = {});
     /// Takes over another reader's error unless there is one already.

@@ -273,7 +273,8 @@ class TestModelConfig : public QObject {
             "high_freq_factor": 4, "original_max_position_embeddings": 0}})",
             "'rope_parameters.original_max_position_embeddings': expected an integer from 1 to");
         bad("long text is shortened",
-            R"({"vocab_size": "012345678901234567890123456789012345678901234567890123456789more"})", "45678….");
+            R"({"vocab_size": "012345678901234567890123456789012345678901234567890123456789more"})",
+            "45678….");
     }
     void refused() {
         QFETCH(QByteArray, patch);
@@ -284,6 +285,7 @@ class TestModelConfig : public QObject {
         const std::string message = config.error().message;
         QVERIFY2(message.find(sentence.toStdString()) != std::string::npos, message.c_str());
         QVERIFY2(message.starts_with("/models/tiny/config.json: "), message.c_str());
+        QVERIFY(!config.error().hint.empty());
         QCOMPARE(to_string(config.error().code),
                  to_string(unsupported ? ErrorCode::unsupported : ErrorCode::bad_input));
     }
