@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/base/status.h"
+
+#include <string>
+#include <vector>
+
+namespace quantscope::kernels {
+
+/// One comparison of a kernel with its CPU reference on fresh random inputs.
+struct CheckResult {
+    std::string name; ///< kernel and shape
+    bool passed = false;
+    std::string detail; ///< the figure compared, or the first difference
+};
+
+/// Every kernel against its reference: odd sizes, batch tails, poisoned outputs. A new seed gives new inputs.
+std::vector<CheckResult> run_checks(unsigned seed);
+
+} // namespace quantscope::kernels

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/gemm/stream_gemm.h"
+
+#include "kernels/gemm/fragments.cuh"
+
+#include <algorithm>
+
+namespace quantscope::kernels {
+namespace {
+
+constexpr int warps = 16;
+constexpr int threads = warps * 32;
+/// Bytes a warp keeps in flight. A Hopper SM reads some 34 bytes a nanosecond with some 800 ns of latency, so
+/// it needs about 28 KB in flight; more covers the wait for the previous kernel and the reduction between row
+/// tiles. Two blocks must fit an SM for integers, so that the next kernel prefetches while this one runs
+/// (kernels/README.md, versions).
+constexpr int ring_bytes_a_warp(WeightFormat format) {
+    return format == WeightFormat::f16 ? 6144 : 5120;
+}
+
+__device__ void copy_async16(void* shared, const void* global) {
+    const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+    asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16;" ::"r"(address), "l"(global));
+}
+__device__ void commit_copies() {
+    asm volatile("cp.async.commit_group;");
+}
+template<int pending>
+__device__ void wait_copies() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(pending));
+}
+
+__device__ void wait_for_previous_kernel() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+__device__ void let_next_kernel_start() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+struct Arguments {
+    const std::uint8_t* tiles;
+    const float* weight_scales;
+    const std::uint8_t* activations;
+    const float* act_scales;
+    void* out;
+    int rows;
+    int row_tiles;
+    int col_tiles;
+    int batch;
+};
+
+/// A warp's private stream of weight tiles: the lane that copies a vector is the lane that consumes it, so no
+/// barrier is ever needed. Tiles come in the order (row tile, column tile) in which the warp multiplies them.
+template<WeightFormat format>
+class WeightRing {
+  public:
+    static constexpr int vectors = Tile<format>::vectors;
+    static constexpr int stages = ring_bytes_a_warp(format) / tile_bytes(format);
+
+    __device__ WeightRing(uint4* storage, const Arguments& arguments, int warp, int lane)
+        : storage_(storage), tiles_(arguments.tiles), lane_(lane), row_tile_(blockIdx.x), col_tile_(warp),
+          warp_(warp), row_tiles_(arguments.row_tiles), col_tiles_(arguments.col_tiles) {
+#pragma unroll
+        for (int stage = 0; stage < stages - 1; ++stage)
+            produce(stage);
+        write_ = stages - 1;
+    }
+
+    /// The next tile's vectors of this lane; starts the copy that follows the last one in flight.
+    __device__ void next(uint4 (&tile)[vectors]) {
+        wait_copies<stages - 2>();
+        const uint4* const stage = storage_ + read_ * vectors * 32 + lane_;
+#pragma unroll
+        for (int v = 0; v < vectors; ++v)
+            tile[v] = stage[v * 32];
+        read_ = read_ + 1 == stages ? 0 : read_ + 1;
+        produce(write_);
+        write_ = write_ + 1 == stages ? 0 : write_ + 1;
+    }
+
+  private:
+    __device__ void produce(int stage) {
+        if (row_tile_ < row_tiles_ && col_tile_ < col_tiles_) {
+            const std::size_t tile = static_cast<std::size_t>(row_tile_) * col_tiles_ + col_tile_;
+            const std::uint8_t* const from = tiles_ + tile * tile_bytes(format) + lane_ * 16;
+#pragma unroll
+            for (int v = 0; v < vectors; ++v)
+                copy_async16(storage_ + (stage * vectors + v) * 32 + lane_, from + v * 512);
+            col_tile_ += warps;
+            if (col_tile_ >= col_tiles_) {
+                col_tile_ = warp_;
+                row_tile_ += static_cast<int>(gridDim.x);
+            }
+        }
+        commit_copies(); // also when empty: groups are counted
+    }
+
+    uint4* storage_;
+    const std::uint8_t* tiles_;
+    int lane_;
+    int row_tile_;
+    int col_tile_;
+    int warp_;
+    int row_tiles_;
+    int col_tiles_;
+    int read_ = 0;
+    int write_ = 0;
+};
+
+template<WeightFormat format>
+__device__ void load_activations(const Arguments& a, int col_tile, int column, int lane,
+                                 std::uint32_t (&words)[Tile<format>::act_words]) {
+    constexpr int bytes = format == WeightFormat::f16 ? 2 : 1;
+    constexpr int vectors = Tile<format>::act_words / 4;
+#pragma unroll
+    for (int v = 0; v < vectors; ++v) {
+        uint4 vector{0, 0, 0, 0};
+        if (column < a.batch) {
+            const std::size_t row_bytes = static_cast<std::size_t>(a.col_tiles) * 64 * bytes;
+            vector = *reinterpret_cast<const uint4*>(a.activations + column * row_bytes +
+                                                     (col_tile * 64 + lane % 4 * 16) * bytes + v * 16);
+        }
+        words[4 * v] = vector.x;
+        words[4 * v + 1] = vector.y;
+        words[4 * v + 2] = vector.z;
+        words[4 * v + 3] = vector.w;
+    }
+}
+
+/// The one accumulator (silu_mul: the pair) that a thread finishes after a row tile is summed. What it needs
+/// from memory is asked for before the products, so that no latency is left when they are done.
+template<WeightFormat format, Epilogue epilogue>
+class Finisher {
+  public:
+    /// Accumulator i of lane 4g + t: row g + 8 * (i / 2), column 2t + i % 2; `index` counts [block of
+    /// 8][i][lane].
+    __device__ Finisher(const Arguments& a, int index)
+        : a_(a), i_(index / 32 % 4), row_in_tile_(index % 32 / 4 + 8 * (i_ / 2)),
+          column_(index / 128 * 8 + index % 4 * 2 + i_ % 2),
+          active_(column_ < a.batch && (epilogue != Epilogue::silu_mul || i_ < 2)) {
+        if (active_ && format != WeightFormat::f16)
+            act_scale_ = a.act_scales[column_];
+    }
+
+    __device__ bool active() const { return active_; }
+
+    __device__ void prefetch(int row_tile) {
+        packed_row_ = row_tile * 16 + row_in_tile_;
+        const int channels = epilogue == Epilogue::silu_mul ? a_.rows / 2 : a_.rows;
+        const int channel = epilogue == Epilogue::silu_mul ? row_tile * 8 + row_in_tile_ : packed_row_;
+        writes_ = active_ && channel < channels;
+        at_ = static_cast<std::size_t>(column_) * channels + channel;
+        if (!writes_)
+            return;
+        if constexpr (format != WeightFormat::f16) {
+            scale_ = __fmul_rn(act_scale_, a_.weight_scales[packed_row_]);
+            if constexpr (epilogue == Epilogue::silu_mul)
+                up_scale_ = __fmul_rn(act_scale_, a_.weight_scales[packed_row_ + 8]);
+        }
+        if constexpr (epilogue == Epilogue::add_residual)
+            residual_ = static_cast<const float*>(a_.out)[at_];
+    }
+
+    __device__ void write(typename Tile<format>::Acc acc, typename Tile<format>::Acc up_acc) const {
+        if (!writes_)
+            return;
+        const float y = scaled(acc, scale_);
+        if constexpr (epilogue == Epilogue::store_f16)
+            static_cast<__half*>(a_.out)[at_] = __float2half_rn(y);
+        else if constexpr (epilogue == Epilogue::store_f32)
+            static_cast<float*>(a_.out)[at_] = y;
+        else if constexpr (epilogue == Epilogue::add_residual)
+            static_cast<float*>(a_.out)[at_] = residual_ + y;
+        else
+            static_cast<float*>(a_.out)[at_] = y / (1.0F + __expf(-y)) * scaled(up_acc, up_scale_);
+    }
+
+  private:
+    /// The CPU engine's order of operations: (s_x * s_w) * acc.
+    static __device__ float scaled(typename Tile<format>::Acc acc, float scale) {
+        if constexpr (format == WeightFormat::f16)
+            return acc;
+        else
+            return __fmul_rn(scale, __int2float_rn(Tile<format>::finish(acc)));
+    }
+
+    const Arguments& a_;
+    int i_;
+    int row_in_tile_;
+    int column_;
+    bool active_;
+    bool writes_ = false;
+    int packed_row_ = 0;
+    std::size_t at_ = 0;
+    float act_scale_ = 0.0F;
+    float scale_ = 0.0F;
+    float up_scale_ = 0.0F;
+    float residual_ = 0.0F;
+};
+
+/// One block sums row tiles blockIdx.x, blockIdx.x + gridDim.x, ...; its warps take turns along the columns.
+template<WeightFormat format, Epilogue epilogue, int blocks_of_8>
+__global__ void __launch_bounds__(threads) stream_gemm_kernel(const Arguments a) {
+    using Acc = typename Tile<format>::Acc;
+    extern __shared__ uint4 shared[];
+    constexpr int partials = 4 * 32 * blocks_of_8; // accumulators a warp
+    auto* const sums =
+        reinterpret_cast<Acc*>(shared + warps * ring_bytes_a_warp(format) / 16); // [2][warps][partials]
+    const int warp = threadIdx.x / 32;
+    const int lane = threadIdx.x % 32;
+
+    WeightRing<format> ring(shared + warp * ring_bytes_a_warp(format) / 16, a, warp, lane);
+    let_next_kernel_start();
+    wait_for_previous_kernel();
+
+    static_assert(partials <= threads);
+    Finisher<format, epilogue> finisher(a, threadIdx.x);
+    int buffer = 0;
+    for (int row_tile = blockIdx.x; row_tile < a.row_tiles; row_tile += gridDim.x, buffer ^= 1) {
+        finisher.prefetch(row_tile);
+        Acc acc[blocks_of_8][4] = {};
+        for (int col_tile = warp; col_tile < a.col_tiles; col_tile += warps) {
+            std::uint32_t act[blocks_of_8][Tile<format>::act_words];
+#pragma unroll
+            for (int block = 0; block < blocks_of_8; ++block)
+                load_activations<format>(a, col_tile, block * 8 + lane / 4, lane, act[block]);
+            uint4 weights[Tile<format>::vectors];
+            ring.next(weights);
+#pragma unroll
+            for (int block = 0; block < blocks_of_8; ++block)
+                Tile<format>::multiply(acc[block], weights, act[block]);
+        }
+        Acc* const mine = sums + (buffer * warps + warp) * partials;
+#pragma unroll
+        for (int block = 0; block < blocks_of_8; ++block)
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                mine[(block * 4 + i) * 32 + lane] = acc[block][i];
+        __syncthreads(); // the other buffer is free: its readers passed the barrier before this one
+
+        if (threadIdx.x < partials && finisher.active()) {
+            const auto total = [&](int index) {
+                Acc sum = 0;
+#pragma unroll
+                for (int w = 0; w < warps; ++w)
+                    sum += sums[(buffer * warps + w) * partials + index];
+                return sum;
+            };
+            finisher.write(total(threadIdx.x),
+                           epilogue == Epilogue::silu_mul ? total(threadIdx.x + 64) : Acc{0});
+        }
+    }
+}
+
+using Kernel = void (*)(Arguments);
+
+template<WeightFormat format, Epilogue epilogue>
+Kernel kernel_for_batch(int batch) {
+    return batch <= 8 ? stream_gemm_kernel<format, epilogue, 1> : stream_gemm_kernel<format, epilogue, 2>;
+}
+
+template<WeightFormat format>
+Kernel kernel_for(Epilogue epilogue, int batch) {
+    switch (epilogue) {
+    case Epilogue::store_f16: return kernel_for_batch<format, Epilogue::store_f16>(batch);
+    case Epilogue::store_f32: return kernel_for_batch<format, Epilogue::store_f32>(batch);
+    case Epilogue::add_residual: return kernel_for_batch<format, Epilogue::add_residual>(batch);
+    case Epilogue::silu_mul: return kernel_for_batch<format, Epilogue::silu_mul>(batch);
+    }
+    return nullptr;
+}
+
+Kernel kernel_for(const StreamGemm& gemm) {
+    switch (gemm.weights->format) {
+    case WeightFormat::int4: return kernel_for<WeightFormat::int4>(gemm.epilogue, gemm.batch);
+    case WeightFormat::int8: return kernel_for<WeightFormat::int8>(gemm.epilogue, gemm.batch);
+    case WeightFormat::f16: return kernel_for<WeightFormat::f16>(gemm.epilogue, gemm.batch);
+    }
+    return nullptr;
+}
+
+} // namespace
+
+Status stream_gemm(const StreamGemm& gemm, cudaStream_t stream) {
+    if (gemm.batch < 1 || gemm.batch > max_stream_batch)
+        return {Status::Kind::unsupported, "stream_gemm takes a batch of 1 to " +
+                                               std::to_string(max_stream_batch) + ", not " +
+                                               std::to_string(gemm.batch)};
+    const PackedWeights& weights = *gemm.weights;
+    const Arguments arguments{weights.tiles.data(),
+                              weights.scales.data(),
+                              static_cast<const std::uint8_t*>(gemm.activations),
+                              gemm.act_scales,
+                              gemm.out,
+                              weights.rows,
+                              weights.row_tiles(),
+                              weights.col_tiles(),
+                              gemm.batch};
+    const Kernel kernel = kernel_for(gemm);
+    const int columns_of_8 = gemm.batch <= 8 ? 1 : 2;
+    const int shared_bytes =
+        warps * ring_bytes_a_warp(weights.format) + 2 * warps * 4 * 32 * columns_of_8 * 4;
+    QS_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),
+                "reserving shared memory for stream_gemm");
+    int device = 0;
+    int multiprocessors = 0;
+    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
+    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+                "asking for the multiprocessor count");
+
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(std::min(weights.row_tiles(), multiprocessors));
+    config.blockDim = dim3(threads);
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = stream;
+    cudaLaunchAttribute attribute{};
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &attribute;
+    config.numAttrs = gemm.overlap_previous ? 1 : 0;
+    QS_CUDA_TRY(cudaLaunchKernelEx(&config, kernel, arguments), "launching stream_gemm");
+    return {};
+}
+
+void reference_int_product(const std::int8_t* x, const std::int8_t* w, int batch, int rows, int cols,
+                           std::int32_t* acc) {
+    for (int b = 0; b < batch; ++b) {
+        for (int n = 0; n < rows; ++n) {
+            std::int32_t sum = 0;
+            for (int k = 0; k < cols; ++k)
+                sum += static_cast<std::int32_t>(x[static_cast<std::size_t>(b) * cols + k]) *
+                       w[static_cast<std::size_t>(n) * cols + k];
+            acc[static_cast<std::size_t>(b) * rows + n] = sum;
+        }
+    }
+}
+
+} // namespace quantscope::kernels
