@@ -8,7 +8,10 @@
 namespace quantscope::storage {
 
 LineFile::LineFile(const QString& path) : file_(path) {
-    (void)file_.open(QIODevice::WriteOnly); // a failure stays in the file, and commit() reports it
+    // QSaveFile would put a file in the place of a device or a pipe.
+    const QFileInfo there(path);
+    if (!there.exists() || there.isFile())
+        (void)file_.open(QIODevice::WriteOnly); // a failure stays in the file, and commit() reports it
 }
 
 void LineFile::write(const QJsonObject& object) {
@@ -26,7 +29,7 @@ void LineFile::writeHeader(const QByteArray& line) {
 }
 
 Expected<int> LineFile::commit() {
-    if (file_.isOpen() && file_.commit())
+    if (file_.isOpen() && file_.flush() && file_.commit())
         return lines_;
     const QString path = file_.fileName();
     const QString folder = QFileInfo(path).absolutePath();
@@ -35,6 +38,12 @@ Expected<int> LineFile::commit() {
             ErrorKind::NotFound,
             QStringLiteral("The file %1 cannot be written: the folder %2 does not exist.").arg(path, folder),
             QStringLiteral("Create the folder, or choose another one."));
+    if (const QFileInfo there(path); there.exists() && !there.isFile())
+        return makeError(
+            ErrorKind::BadInput,
+            QStringLiteral("%1 cannot be written: expected a file or a new name, found a folder or a device.")
+                .arg(path),
+            QStringLiteral("Choose another file name."));
     const QStorageInfo disk(folder);
     const bool full = file_.error() == QFileDevice::ResourceError || file_.error() == QFileDevice::WriteError;
     return makeError(

@@ -58,10 +58,15 @@ Expected<Run> RunRepository::load(Id id) {
 }
 
 Expected<> RunRepository::setStatus(const QString& column, Id id, RunStatus status, const QString& error) {
-    const auto updated =
-        database_.execute(QStringLiteral("UPDATE run SET %1 = ?, error = ? WHERE id = ?").arg(column),
-                          {word(status), status == RunStatus::Failed ? error : QString(), id},
-                          QStringLiteral("storing a run's status"));
+    // The sentence stays while the other measure is the failed one.
+    const QString other = column == QLatin1String("eval_status") ? QStringLiteral("latency_status")
+                                                                 : QStringLiteral("eval_status");
+    const auto updated = database_.execute(
+        QStringLiteral(
+            "UPDATE run SET %1 = ?, error = CASE WHEN ? THEN ? WHEN %2 = 'failed' THEN error ELSE '' END "
+            "WHERE id = ?")
+            .arg(column, other),
+        {word(status), status == RunStatus::Failed, error, id}, QStringLiteral("storing a run's status"));
     if (!updated)
         return tl::unexpected(updated.error());
     if (updated->numRowsAffected() == 0)

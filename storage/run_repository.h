@@ -16,7 +16,7 @@ class RunRepository {
     [[nodiscard]] Expected<QList<Run>> list(Id campaignId); ///< in the order of the campaign's spec
     [[nodiscard]] Expected<Run> load(Id id);                ///< NotFound when there is none
 
-    /// `error` is kept with status Failed, and cleared by any other.
+    /// `error` is kept with status Failed, and cleared when neither measure is failed any more.
     [[nodiscard]] Expected<> setEvalStatus(Id id, RunStatus status, const QString& error = {});
     [[nodiscard]] Expected<> setLatencyStatus(Id id, RunStatus status, const QString& error = {});
 

@@ -60,8 +60,8 @@ bool Writer::enqueue(Task task) {
     QMetaObject::invokeMethod(
         context_,
         [this, task = std::move(task)] {
-            task(connection_ ? &connection_->repositories : nullptr);
             --pending_;
+            task(connection_ ? &connection_->repositories : nullptr);
         },
         Qt::QueuedConnection);
     return true;

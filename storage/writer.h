@@ -71,7 +71,7 @@ class Writer : public QObject {
         return submit(std::move(job)).result();
     }
 
-    [[nodiscard]] int pending() const { return pending_.load(); } ///< jobs given and not finished
+    [[nodiscard]] int pending() const { return pending_.load(); } ///< jobs given and not begun
     void flush(); ///< waits until all jobs given before are finished
     void stop();  ///< finishes the jobs given before, closes the database and ends the thread; later jobs are
                   ///< refused

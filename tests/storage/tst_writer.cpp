@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/reader.h"
+#include "storage/writer.h"
+#include "tests/storage/fixture.h"
+
+#include <QRegularExpression>
+#include <QSignalSpy>
+#include <thread>
+
+using namespace quantscope::storage;
+using namespace quantscope::storage::test;
+
+class WriterTest : public QObject {
+    Q_OBJECT
+  private Q_SLOTS:
+    void init();
+    void cleanup();
+    void storesAndTells();
+    void tellsOfErrorsAndGoesOn();
+    void commitsEachSampleByItself();
+    void readersSeeAConsistentPast();
+    void aSnapshotStandsStill();
+    void stoppingFinishesTheQueue();
+    void refusesAfterStop();
+    void takesJobsOfManyThreads();
+    void saysWhyItCannotOpen();
+
+  private:
+    [[nodiscard]] QString file() const { return dir_->filePath(QStringLiteral("q.db")); }
+    std::unique_ptr<QTemporaryDir> dir_;
+    std::unique_ptr<Writer> writer_;
+    Id campaign_ = 0;
+    Id run_ = 0;
+};
+
+void WriterTest::init() {
+    QTest::failOnWarning(QRegularExpression(QStringLiteral(".?")));
+    dir_ = std::make_unique<QTemporaryDir>();
+    GET(writer, Writer::open(file()));
+    writer_ = std::move(writer);
+    GET(campaign, writer_->call([](Repositories& stored) { return stored.campaigns.create(exampleSpec()); }));
+    campaign_ = campaign.id;
+    GET(runs, writer_->call([&](Repositories& stored) { return stored.runs.list(campaign_); }));
+    run_ = runs.first().id;
+}
+
+void WriterTest::cleanup() {
+    writer_.reset();
+    QVERIFY2(QSqlDatabase::connectionNames().isEmpty(), "a connection was not removed");
+}
+
+void WriterTest::storesAndTells() {
+    QSignalSpy samples(writer_.get(), &Writer::sampleStored);
+    QSignalSpy latencies(writer_.get(), &Writer::latencyStored);
+    QSignalSpy metrics(writer_.get(), &Writer::metricsStored);
+    QSignalSpy statuses(writer_.get(), &Writer::statusStored);
+    QSignalSpy failures(writer_.get(), &Writer::failed);
+    writer_->store(exampleSample(run_, 1));
+    writer_->store(exampleSample(run_, 1));
+    writer_->store(QList<LatencySample>{{run_, 4, 0, 1, 2, 1.0, 2.0, {1.0}}});
+    writer_->storeMetrics(run_, {{QStringLiteral("a"), 1.0}});
+    writer_->store(
+        Telemetry{campaign_, run_, QDateTime::currentDateTimeUtc(), {{QStringLiteral("power_w"), 1.0}}});
+    writer_->storeProblems(QStringLiteral("h"), {{0, QStringLiteral("t"), {}, {}, 0}});
+    writer_->setCampaignStatus(campaign_, RunStatus::Running);
+    writer_->setEvalStatus(run_, RunStatus::Running);
+    writer_->setLatencyStatus(run_, RunStatus::Failed, QStringLiteral("Out of memory."));
+    writer_->flush();
+    QCOMPARE(writer_->pending(), 0);
+    QTRY_COMPARE(statuses.size(), 3);
+    QCOMPARE(samples.size(), 2);
+    QCOMPARE(samples[0][1].toBool(), true);
+    QCOMPARE(samples[1][1].toBool(), false);
+    QCOMPARE(latencies.size(), 1);
+    QCOMPARE(latencies[0][1].toInt(), 4);
+    QCOMPARE(metrics.size(), 1);
+    QVERIFY(failures.isEmpty());
+    GET(reader, Reader::open(file()));
+    QCOMPARE(reader->repositories.campaigns.load(campaign_)->status, RunStatus::Running);
+    QCOMPARE(reader->repositories.runs.load(run_)->error, QStringLiteral("Out of memory."));
+    QCOMPARE(*reader->repositories.problems.count(QStringLiteral("h")), 1);
+    QCOMPARE(reader->repositories.metrics.telemetry(campaign_)->size(), 1);
+}
+
+void WriterTest::tellsOfErrorsAndGoesOn() {
+    QSignalSpy failures(writer_.get(), &Writer::failed);
+    Sample other = exampleSample(run_, 1);
+    other.completion = QStringLiteral("other");
+    writer_->store(exampleSample(run_, 1));
+    writer_->store(other);
+    writer_->store(exampleSample(run_, 2));
+    writer_->flush();
+    QTRY_COMPARE(failures.size(), 1);
+    QVERIFY(failures[0][0].value<Error>().kind == ErrorKind::Conflict);
+    GET(reader, Reader::open(file()));
+    QCOMPARE(reader->repositories.samples.list(run_)->size(), 2);
+}
+
+void WriterTest::commitsEachSampleByItself() {
+    GET(reader, Reader::open(file()));
+    QList<qsizetype> seen;
+    QObject onThisThread;
+    connect(writer_.get(), &Writer::sampleStored, &onThisThread, [&](const Sample& sample) {
+        const auto keys = reader->repositories.samples.keys(run_); // told of means readable by others
+        seen << (keys && keys->contains({sample.taskId, 0}) ? keys->size() : -1);
+    });
+    for (int i = 0; i < 20; ++i)
+        writer_->store(exampleSample(run_, i));
+    QTRY_COMPARE(seen.size(), 20);
+    for (int i = 0; i < seen.size(); ++i)
+        QVERIFY(seen[i] > i);
+}
+
+void WriterTest::readersSeeAConsistentPast() {
+    constexpr int kRounds = 150;
+    std::atomic<bool> ready{false};
+    QStringList troubles;
+    int reads = 0;
+    std::thread reading([&] {
+        const auto reader = Reader::open(file(), 0); // no patience: a reader must never wait
+        ready = true;
+        if (!reader)
+            return void(troubles << reader.error().message);
+        for (qsizetype before = 0; before < qsizetype(kRounds) * 2;) {
+            const auto now = (*reader)->repositories.latencies.list(run_);
+            if (!now)
+                return void(troubles << now.error().message);
+            if (now->size() < before || now->size() % 2 != 0)
+                troubles << QStringLiteral("%1 rows after %2").arg(now->size()).arg(before);
+            before = now->size();
+            ++reads;
+        }
+    });
+    while (!ready)
+        std::this_thread::yield();
+    for (int round = 0; round < kRounds; ++round) // two rows a transaction
+        writer_->store(QList<LatencySample>{{run_, round, 0, 1, 2, 1.0, 2.0, {1.0}},
+                                            {run_, round, 1, 1, 2, 1.0, 2.0, {1.0}}});
+    reading.join();
+    QVERIFY2(troubles.isEmpty(), qPrintable(troubles.join(QLatin1Char('\n'))));
+    QVERIFY(reads > 1);
+}
+
+void WriterTest::aSnapshotStandsStill() {
+    GET(reader, Reader::open(file()));
+    {
+        GET(snapshot, reader->snapshot());
+        QCOMPARE(reader->repositories.samples.list(run_)->size(), 0);
+        writer_->store(exampleSample(run_, 1));
+        writer_->flush();
+        QCOMPARE(reader->repositories.samples.list(run_)->size(), 0);
+        OK(snapshot.commit());
+    }
+    QCOMPARE(reader->repositories.samples.list(run_)->size(), 1);
+}
+
+void WriterTest::stoppingFinishesTheQueue() {
+    for (int i = 0; i < 100; ++i)
+        writer_->store(exampleSample(run_, i));
+    writer_->stop();
+    QCOMPARE(writer_->pending(), 0);
+    GET(reader, Reader::open(file()));
+    QCOMPARE(reader->repositories.samples.keys(run_)->size(), 100);
+}
+
+void WriterTest::refusesAfterStop() {
+    QSignalSpy failures(writer_.get(), &Writer::failed);
+    writer_->stop();
+    writer_->stop();
+    writer_->flush();
+    writer_->store(exampleSample(run_, 1));
+    QCOMPARE(failures.size(), 1);
+    QVERIFY(failures[0][0].value<Error>().kind == ErrorKind::Stopped);
+    FAILS(ErrorKind::Stopped, writer_->call([](Repositories& stored) { return stored.campaigns.list(); }));
+}
+
+void WriterTest::takesJobsOfManyThreads() {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 25; ++i)
+                writer_->store(exampleSample(run_, t * 25 + i));
+        });
+    for (std::thread& thread : threads)
+        thread.join();
+    GET(keys, writer_->call([&](Repositories& stored) { return stored.samples.keys(run_); }));
+    QCOMPARE(keys.size(), 100);
+}
+
+void WriterTest::saysWhyItCannotOpen() {
+    FAILS(ErrorKind::NotFound, Writer::open(dir_->filePath(QStringLiteral("none/q.db"))),
+          QStringLiteral("does not exist"));
+}
+
+QTEST_GUILESS_MAIN(WriterTest)
+#include "tst_writer.moc"
