@@ -122,15 +122,16 @@ class FakeWorker {
 
     void answer(const EvalRequest& eval) {
         const std::set<SampleKey> skip(eval.skip.begin(), eval.skip.end());
-        enqueue(recording_.eval, eval.scheme, eval.run, evals_++, "eval", [&](const EventBody& event) {
-            const auto* sample = std::get_if<SampleEvent>(&event);
-            return sample == nullptr || !skip.contains({sample->task_id, sample->sample_index});
-        });
+        enqueue(recording_.eval, {eval.run, eval.scheme}, eval.batch_size, evals_++, "eval",
+                [&](const EventBody& event) {
+                    const auto* sample = std::get_if<SampleEvent>(&event);
+                    return sample == nullptr || !skip.contains({sample->task_id, sample->sample_index});
+                });
     }
 
     void answer(const LatencyRequest& latency) {
         for (const LatencyCell& cell : latency.cells) {
-            enqueue(recording_.latency, cell.scheme, cell.run, latencies_++, "latency",
+            enqueue(recording_.latency, cell, latency.batch_size, latencies_++, "latency",
                     [&](const EventBody& event) {
                         const auto* round = std::get_if<LatencyEvent>(&event);
                         return round == nullptr || round->round >= latency.first_round;
@@ -139,16 +140,16 @@ class FakeWorker {
     }
 
     template<class Keep>
-    void enqueue(const std::vector<fake::Recording::Run>& runs, const std::string& scheme,
-                 const std::string& name, std::size_t position, const char* measure, const Keep& keep) {
-        const fake::Recording::Run* run = fake::find_run(runs, scheme, position);
+    void enqueue(const std::vector<fake::Recording::Run>& runs, const LatencyCell& cell, int batch_size,
+                 std::size_t position, const char* measure, const Keep& keep) {
+        const fake::Recording::Run* run = fake::find_run(runs, cell.scheme, batch_size, position);
         if (run == nullptr) {
-            queue_.push_back(DoneEvent{name, measure, "failed"});
+            queue_.push_back(DoneEvent{cell.run, measure, "failed"});
             return;
         }
         for (const EventBody& event : run->events) {
             if (keep(event)) {
-                queue_.push_back(fake::renamed(event, name));
+                queue_.push_back(fake::renamed(event, cell.run));
             }
         }
     }

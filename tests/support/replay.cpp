@@ -113,11 +113,15 @@ Expected<Recording> read_recording(const std::string& file) {
 }
 
 const Recording::Run* find_run(const std::vector<Recording::Run>& runs, const std::string& scheme,
-                               std::size_t position) {
-    const auto it = std::find_if(runs.begin(), runs.end(),
-                                 [&](const auto& run) { return run.name.rfind(scheme + "/", 0) == 0; });
-    if (it != runs.end()) {
-        return &*it;
+                               int batch_size, std::size_t position) {
+    for (const std::string& start : {scheme + "/b" + std::to_string(batch_size), scheme + "/"}) {
+        const bool whole = start.back() != '/';
+        const auto it = std::find_if(runs.begin(), runs.end(), [&](const auto& run) {
+            return whole ? run.name == start : run.name.rfind(start, 0) == 0;
+        });
+        if (it != runs.end()) {
+            return &*it;
+        }
     }
     return runs.empty() ? nullptr : &runs[position % runs.size()];
 }

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/eval/problems.h"
+#include "engine/eval/prompt_protocol.h"
+#include "engine/generate/generator.h"
+#include "engine/worker/progress_meter.h"
+#include "engine/worker/resources.h"
+#include "engine/worker/run_context.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace quantscope::worker {
+namespace {
+
+using eval::Problem;
+
+/// Verdict callbacks refer to the run: however it ends, none may be left.
+class VerdictsReturned {
+  public:
+    explicit VerdictsReturned(eval::VerdictPool& pool) : pool_(pool) {}
+    ~VerdictsReturned() {
+        pool_.cancel();
+        pool_.wait_idle();
+    }
+    VerdictsReturned(const VerdictsReturned&) = delete;
+    VerdictsReturned& operator=(const VerdictsReturned&) = delete;
+
+  private:
+    eval::VerdictPool& pool_;
+};
+
+/// A sample to be made: requests_[i] of the generator belongs to samples_[i].
+struct PlannedSample {
+    std::size_t problem = 0;
+    int index = 0;
+};
+
+class EvalRun {
+  public:
+    EvalRun(RunContext& context, const protocol::EvalRequest& request, const JobRun& run)
+        : context_(context), request_(request), run_(run) {}
+
+    Expected<> run() {
+        auto loaded = begin_run(context_, run_, request_.batch_size);
+        if (!loaded) {
+            return tl::unexpected(loaded.error());
+        }
+        if (auto read = read_problems(); !read) {
+            return read;
+        }
+        announce_problems();
+        if (auto planned = plan(); !planned) {
+            return planned;
+        }
+        return generate_and_judge(*(*loaded)->session, (*loaded)->scheme->label);
+    }
+
+  private:
+    Expected<> read_problems();
+    void announce_problems();
+    Expected<> plan();
+    Expected<> generate_and_judge(Session& session, std::string_view label);
+    void take_result(GenerationResult result, ProgressMeter& progress);
+    void send_sample(protocol::SampleEvent sample, const eval::Verdict& verdict, ProgressMeter& progress);
+
+    RunContext& context_;
+    const protocol::EvalRequest& request_;
+    const JobRun& run_;
+    std::vector<Problem> problems_;
+    std::vector<PlannedSample> samples_;
+    std::vector<GenerationRequest> requests_;
+};
+
+Expected<> EvalRun::read_problems() {
+    const auto file = resolve_problems(request_.problems);
+    if (!file) {
+        return tl::unexpected(file.error());
+    }
+    auto problems = eval::read_problems(*file);
+    if (!problems) {
+        return tl::unexpected(problems.error());
+    }
+    problems_ = *std::move(problems);
+    if (request_.limit > 0 && problems_.size() > static_cast<std::size_t>(request_.limit)) {
+        problems_.resize(static_cast<std::size_t>(request_.limit));
+    }
+    return {};
+}
+
+void EvalRun::announce_problems() {
+    const std::string hash = eval::problems_hash(problems_);
+    for (std::size_t first = 0; first < problems_.size(); first += protocol::kMaxProblemsPerEvent) {
+        protocol::ProblemsEvent event{
+            run_.run, hash, static_cast<int>(problems_.size()), static_cast<int>(first), {}};
+        const std::size_t last = std::min(problems_.size(), first + protocol::kMaxProblemsPerEvent);
+        for (std::size_t i = first; i < last; ++i) {
+            event.problems.push_back({problems_[i].task_id, problems_[i].prompt, problems_[i].entry_point});
+        }
+        context_.writer.send(std::move(event));
+    }
+}
+
+/// Sample by sample, then problem by problem: the first samples of all problems come first, so that a
+/// partial run has seen as many problems as it can.
+Expected<> EvalRun::plan() {
+    const std::set<protocol::SampleKey> skip(request_.skip.begin(), request_.skip.end());
+    std::vector<std::vector<std::int32_t>> prompts;
+    for (const Problem& problem : problems_) {
+        auto prompt = context_.host.tokenizer().encode_prompt(problem.prompt);
+        if (!prompt) {
+            return tl::unexpected(prompt.error());
+        }
+        prompts.push_back(*std::move(prompt));
+    }
+    for (int index = 0; index < request_.sampling.samples; ++index) {
+        for (std::size_t i = 0; i < problems_.size(); ++i) {
+            if (skip.contains({problems_[i].task_id, index})) {
+                continue;
+            }
+            GenerationRequest request;
+            request.prompt_text = problems_[i].prompt;
+            request.prompt = prompts[i];
+            request.max_new_tokens = request_.sampling.max_new_tokens;
+            request.sampling = {request_.sampling.temperature, request_.sampling.top_p};
+            request.key = {request_.sampling.seed, i, static_cast<std::uint64_t>(index)};
+            requests_.push_back(std::move(request));
+            samples_.push_back({i, index});
+        }
+    }
+    return {};
+}
+
+void EvalRun::send_sample(protocol::SampleEvent sample, const eval::Verdict& verdict,
+                          ProgressMeter& progress) {
+    if (verdict.kind == eval::VerdictKind::unscored && run_.stop.stop_requested()) {
+        return; // cut off by the cancel: it will be made again on resume
+    }
+    sample.verdict = to_string(verdict.kind);
+    sample.detail = verdict.detail;
+    context_.writer.send(std::move(sample));
+    progress.add_done();
+}
+
+void EvalRun::take_result(GenerationResult result, ProgressMeter& progress) {
+    const PlannedSample& planned = samples_[result.request];
+    const Problem& problem = problems_[planned.problem];
+    protocol::SampleEvent sample;
+    sample.run = run_.run;
+    sample.task_id = problem.task_id;
+    sample.sample_index = planned.index;
+    sample.completion = result.completion;
+    sample.stop_reason = to_string(result.stop_reason);
+    sample.prompt_tokens = result.prompt_tokens;
+    sample.completion_tokens = result.completion_tokens;
+    sample.ttft_ms = result.ttft_ms;
+    sample.total_ms = result.total_ms;
+    if (result.error) {
+        eval::Verdict refused;
+        refused.kind = eval::VerdictKind::error;
+        refused.detail = result.error->message;
+        send_sample(std::move(sample), refused, progress);
+        return;
+    }
+    context_.verdicts.submit(problem, result.completion,
+                             [this, &progress, sample = std::move(sample)](const eval::Verdict& verdict) {
+                                 send_sample(sample, verdict, progress);
+                             });
+}
+
+Expected<> EvalRun::generate_and_judge(Session& session, std::string_view label) {
+    ProgressMeter progress(context_.writer, run_.run, "eval", static_cast<int>(requests_.size()));
+    const VerdictsReturned all_back(context_.verdicts);
+    context_.writer.send(protocol::PhaseEvent{
+        run_.run, "generate", fmt::format("Problems, {}, batch {}", label, request_.batch_size)});
+    GenerationOptions options;
+    options.batch_size = request_.batch_size;
+    for (const std::string_view stop : eval::stop_strings()) {
+        options.stop_strings.emplace_back(stop);
+    }
+    options.eos_token_id = context_.host.eos_token_id();
+    options.cancel = run_.stop.get_token();
+    options.on_done = [&](GenerationResult result) { take_result(std::move(result), progress); };
+    options.on_tokens = [&](std::int64_t count) { progress.add_tokens(count); };
+    Expected<> generated = generate(session, context_.host.tokenizer(), requests_, options);
+    {
+        // Cancelling also ends the verdicts that run; the callbacks refer to this object, so all must be
+        // back.
+        const std::stop_callback stop_verdicts(run_.stop.get_token(), [&] { context_.verdicts.cancel(); });
+        if (context_.verdicts.pending() > 0) {
+            context_.writer.send(
+                protocol::PhaseEvent{run_.run, "verdict", fmt::format("Last verdicts, {}", label)});
+        }
+        context_.verdicts.wait_idle();
+    }
+    progress.report();
+    if (generated && run_.stop.stop_requested()) {
+        return make_error(ErrorCode::cancelled, "The run was cancelled.");
+    }
+    return generated;
+}
+
+} // namespace
+
+Expected<> run_eval(RunContext& context, const protocol::EvalRequest& request, const JobRun& run) {
+    return EvalRun(context, request, run).run();
+}
+
+} // namespace quantscope::worker

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/worker/model_host.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+#include <fstream>
+#include <new>
+
+namespace quantscope::worker {
+namespace {
+
+std::int64_t free_host_bytes() {
+    std::ifstream in("/proc/meminfo");
+    std::string key;
+    std::int64_t kib = 0;
+    for (std::string unit; in >> key >> kib; std::getline(in, unit)) {
+        if (key == "MemAvailable:") {
+            return kib * 1024;
+        }
+    }
+    return 0;
+}
+
+double bytes_per_weight(Precision precision) {
+    switch (precision) {
+    case Precision::fp16: return 2.0;
+    case Precision::int8: return 1.02;
+    case Precision::int4: return 0.52;
+    }
+    return 4.0;
+}
+
+std::int64_t total(const MemoryReport& memory) {
+    return memory.linear_weight_bytes + memory.other_weight_bytes + memory.kv_cache_bytes +
+           memory.workspace_bytes;
+}
+
+} // namespace
+
+Expected<std::unique_ptr<ModelHost>> ModelHost::open(const std::filesystem::path& folder,
+                                                     const std::string& backend,
+                                                     const SessionLimits& limits) {
+    auto checkpoint = Checkpoint::open(folder);
+    if (!checkpoint) {
+        return tl::unexpected(checkpoint.error());
+    }
+    auto tokenizer = Tokenizer::open(folder);
+    if (!tokenizer) {
+        return tl::unexpected(tokenizer.error());
+    }
+    if (auto fits = (*tokenizer)->check_fits((*checkpoint)->config()); !fits) {
+        return tl::unexpected(fits.error());
+    }
+    auto device = make_backend(backend);
+    if (!device) {
+        return tl::unexpected(device.error());
+    }
+    const int longest = (*checkpoint)->config().max_position_embeddings;
+    if (limits.context_length > longest) {
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A context of {} tokens was asked for, but model {} goes up to {}.",
+                                      limits.context_length, (*checkpoint)->config().name, longest),
+                          "Ask for a shorter context, prompt or output.");
+    }
+    std::unique_ptr<ModelHost> host(new ModelHost);
+    host->checkpoint_ = *std::move(checkpoint);
+    host->tokenizer_ = *std::move(tokenizer);
+    host->backend_ = *std::move(device);
+    host->limits_ = limits;
+    host->hash_ = host->checkpoint_->hash();
+    const DeviceInfo info = host->backend_->device();
+    host->budget_bytes_ = (info.backend == "cpu" ? free_host_bytes() : info.memory_bytes) / 10 * 9;
+    return host;
+}
+
+LoadedScheme* ModelHost::find(const std::string& scheme_id) {
+    const auto it = std::find_if(entries_.begin(), entries_.end(),
+                                 [&](const auto& entry) { return entry->scheme->id == scheme_id; });
+    return it == entries_.end() ? nullptr : it->get();
+}
+
+std::int64_t ModelHost::held_bytes() const {
+    std::int64_t held = 0;
+    for (const auto& entry : entries_) {
+        held += entry->session ? total(entry->session->memory()) : 0;
+    }
+    return held;
+}
+
+/// An upper guess from the configuration alone: all weights at the scheme's size, the vocabulary's matrices
+/// at 2 bytes, a KV cache at up to 4 bytes a number, and a tenth for workspace.
+std::int64_t ModelHost::estimate_bytes(const Scheme& scheme) const {
+    const ModelConfig& config = checkpoint_->config();
+    const std::int64_t vocabulary =
+        std::int64_t{config.vocab_size} * config.hidden_size * (config.tie_word_embeddings ? 1 : 2);
+    const std::int64_t linears = std::max<std::int64_t>(0, checkpoint_->parameter_count() - vocabulary);
+    const double kv_numbers = 2.0 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim *
+                              static_cast<double>(context_length()) * limits_.max_slots;
+    const double bytes = static_cast<double>(linears) * bytes_per_weight(scheme.weights) +
+                         static_cast<double>(vocabulary) * 2.0 +
+                         kv_numbers * (scheme.kv_cache == Precision::int8 ? 1.1 : 4.0);
+    return static_cast<std::int64_t>(bytes * 1.1);
+}
+
+Expected<> ModelHost::create(LoadedScheme& entry) {
+    const auto start = std::chrono::steady_clock::now();
+    try {
+        auto session = backend_->create(*checkpoint_, *entry.scheme, limits_);
+        if (!session) {
+            return tl::unexpected(session.error());
+        }
+        entry.session = *std::move(session);
+    } catch (const std::bad_alloc&) {
+        return make_error(ErrorCode::out_of_memory,
+                          fmt::format("Memory ran out while {} was prepared under {}.",
+                                      checkpoint_->config().name, entry.scheme->id),
+                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+    }
+    entry.load_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return {};
+}
+
+Expected<> ModelHost::load(const std::string& scheme_id) {
+    const Scheme* scheme = find_scheme(scheme_id);
+    if (scheme == nullptr) {
+        return make_error(ErrorCode::bad_input, fmt::format("There is no scheme \"{}\".", scheme_id),
+                          "hello lists the schemes that this worker knows.");
+    }
+    if (!backend_->supports(*scheme)) {
+        return make_error(ErrorCode::unsupported,
+                          fmt::format("Scheme {} does not run on {}.", scheme_id, backend_->device().name),
+                          "Choose another backend or leave the scheme out.");
+    }
+    if (find(scheme_id) != nullptr) {
+        return {};
+    }
+    auto entry = std::make_unique<LoadedScheme>(LoadedScheme{scheme, nullptr, 0.0});
+    const std::int64_t held = held_bytes();
+    const bool room = held == 0 || held + estimate_bytes(*scheme) <= budget_bytes_;
+    if (room) {
+        auto created = create(*entry);
+        const bool others_in_the_way =
+            held > 0 && !created && created.error().code == ErrorCode::out_of_memory;
+        if (!created && !others_in_the_way) {
+            return created;
+        }
+    }
+    entries_.push_back(std::move(entry));
+    return {};
+}
+
+Expected<LoadedScheme*> ModelHost::use(const std::string& scheme_id) {
+    LoadedScheme* entry = find(scheme_id);
+    if (entry == nullptr) {
+        return make_error(ErrorCode::bad_input, fmt::format("Scheme \"{}\" is not loaded.", scheme_id),
+                          "Name it in a load request first.");
+    }
+    if (entry->session == nullptr) {
+        for (const auto& other : entries_) {
+            other->session.reset();
+        }
+        if (auto created = create(*entry); !created) {
+            return tl::unexpected(created.error());
+        }
+    }
+    return entry;
+}
+
+bool ModelHost::in_memory(const std::string& scheme_id) const {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [&](const auto& entry) { return entry->session && entry->scheme->id == scheme_id; });
+}
+
+std::vector<std::string> ModelHost::schemes() const {
+    std::vector<std::string> ids;
+    for (const auto& entry : entries_) {
+        ids.emplace_back(entry->scheme->id);
+    }
+    return ids;
+}
+
+int ModelHost::context_length() const {
+    return limits_.context_length > 0 ? limits_.context_length
+                                      : checkpoint_->config().max_position_embeddings;
+}
+
+int ModelHost::eos_token_id() const {
+    const int configured = checkpoint_->config().eos_token_id;
+    return configured >= 0 ? configured : tokenizer_->eos_id();
+}
+
+} // namespace quantscope::worker

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/backend/backend.h"
+#include "engine/model/tokenizer.h"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace quantscope::worker {
+
+/// A model under one scheme, ready to run.
+struct LoadedScheme {
+    const Scheme* scheme = nullptr;
+    std::unique_ptr<Session> session; ///< null: put away, because the schemes do not fit in memory together
+    double load_s = 0.0;              ///< reading, rotating and quantizing
+};
+
+/// The worker's one model on its one backend, with a session for each scheme.
+///
+/// Schemes stay in memory together as long as they fit, so that latency runs can take turns. "Fit" means:
+/// what the sessions say they hold, plus an estimate of the next one, is within 90 % of the memory that was
+/// free before the first; and the backend does not report out of memory. A scheme that does not fit is put
+/// away: use() loads it when its turn comes and puts all others away for it.
+class ModelHost {
+  public:
+    /// Opens folder, tokenizer and backend. Errors: those of Checkpoint, Tokenizer and make_backend().
+    static Expected<std::unique_ptr<ModelHost>> open(const std::filesystem::path& folder,
+                                                     const std::string& backend, const SessionLimits& limits);
+
+    /// Loads a scheme, or puts it away if others leave no room. Errors: bad_input (unknown id), unsupported,
+    /// oom (does not fit even alone), what Backend::create() reports. Loading again does nothing.
+    Expected<> load(const std::string& scheme_id);
+
+    /// The scheme's session, loaded now if it was put away. Errors: bad_input (never loaded), as load().
+    Expected<LoadedScheme*> use(const std::string& scheme_id);
+
+    [[nodiscard]] bool in_memory(const std::string& scheme_id) const;
+    [[nodiscard]] std::vector<std::string> schemes() const; ///< usable ones, in the order of loading
+
+    [[nodiscard]] const Checkpoint& checkpoint() const { return *checkpoint_; }
+    [[nodiscard]] const Tokenizer& tokenizer() const { return *tokenizer_; }
+    [[nodiscard]] const std::string& hash() const { return hash_; }
+    [[nodiscard]] DeviceInfo device() const { return backend_->device(); }
+    [[nodiscard]] int context_length() const; ///< tokens a slot holds
+    [[nodiscard]] int max_batch() const { return limits_.max_slots; }
+    [[nodiscard]] int eos_token_id() const;
+
+  private:
+    ModelHost() = default;
+    Expected<> create(LoadedScheme& entry);
+    [[nodiscard]] std::int64_t estimate_bytes(const Scheme& scheme) const;
+    [[nodiscard]] std::int64_t held_bytes() const;
+    LoadedScheme* find(const std::string& scheme_id);
+
+    std::shared_ptr<const Checkpoint> checkpoint_;
+    std::shared_ptr<const Tokenizer> tokenizer_;
+    std::unique_ptr<Backend> backend_;
+    SessionLimits limits_;
+    std::string hash_;
+    std::int64_t budget_bytes_ = 0;
+    std::vector<std::unique_ptr<LoadedScheme>> entries_;
+};
+
+} // namespace quantscope::worker

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/eval/verdict_pool.h"
+#include "engine/worker/event_writer.h"
+#include "engine/worker/job_queue.h"
+#include "engine/worker/model_host.h"
+
+#include <functional>
+
+namespace quantscope::worker {
+
+/// What a run works with.
+struct RunContext {
+    EventWriter& writer;
+    ModelHost& host;
+    eval::VerdictPool& verdicts;
+};
+
+/// Loads the run's scheme if it was put away, checks the batch size, and reports the session's bytes as
+/// `metric`.
+Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, int batch_size);
+
+/// Sends what ends a run: nothing more than `done` "ok", or the error and "failed", or "cancelled".
+void end_run(EventWriter& writer, const std::string& run, const char* measure, const Expected<>& result);
+
+/// Calls `work`; what it throws (memory that ran out, a defect) becomes an error, so that the worker lives
+/// on.
+Expected<> guarded(const std::function<Expected<>()>& work);
+
+/// An `eval` request: generation and verdicts side by side; every sample is sent once, when its verdict is
+/// known.
+Expected<> run_eval(RunContext& context, const protocol::EvalRequest& request, const JobRun& run);
+
+/// A `latency` request: cells in memory together take turns, the others follow one by one. Sends the cells'
+/// `done`. The error, if any, is one that makes the device unusable.
+Expected<> run_latency(RunContext& context, const protocol::LatencyRequest& request,
+                       const std::vector<JobRun>& runs);
+
+} // namespace quantscope::worker
