@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/report/report_tables.h"
+
+#include "ui/numbers/format.h"
+#include "ui/numbers/run_numbers.h"
+#include "ui/report/html.h"
+
+namespace quantscope::ui {
+
+using storage::CampaignSummary;
+using storage::Percentiles;
+using storage::RunSummary;
+
+namespace {
+
+const QString none = QStringLiteral("–");
+
+QString known(const QString& text) {
+    return text.isEmpty() ? QStringLiteral("not recorded") : text;
+}
+
+QStringList nameCells(const CampaignSummary& summary, const RunSummary& run) {
+    const QString name = schemeName(run.run);
+    return {run.run.id == summary.baselineRunId ? name + QStringLiteral(" (baseline)") : name,
+            QString::number(run.run.batchSize)};
+}
+
+QStringList percentileCells(const Percentiles& latency) {
+    if (latency.count == 0)
+        return {none, none};
+    return {formatNumber(latency.p50), formatNumber(latency.p99)};
+}
+
+QString ratioText(std::optional<double> ratio) {
+    return ratio ? QString::number(*ratio, 'f', 2) : none;
+}
+
+} // namespace
+
+QString environmentTable(const CampaignSummary& summary) {
+    const auto& campaign = summary.campaign;
+    const auto& spec = campaign.spec;
+    QString device = known(campaign.deviceName);
+    if (!campaign.deviceDetail.isEmpty())
+        device += QStringLiteral(", ") + campaign.deviceDetail;
+    QList<QStringList> rows{
+        {QStringLiteral("Campaign"),
+         QStringLiteral("%1, made %2, %3")
+             .arg(known(spec.name), formatDateTime(campaign.createdAt), statusWord(campaign.status))},
+        {QStringLiteral("Model"), usesDemoModel(spec) ? modelName(spec) : spec.model},
+        {QStringLiteral("Model hash"), known(campaign.modelHash)},
+        {QStringLiteral("Problems"), usesDemoProblems(spec) ? problemsName(spec) : spec.problems},
+        {QStringLiteral("Problems hash"), known(campaign.problemsHash)},
+        {QStringLiteral("Device"), device},
+        {QStringLiteral("Host"), known(campaign.hostDetail)},
+        {QStringLiteral("Backend"), spec.backend},
+        {QStringLiteral("Launched by"),
+         spec.launcher.isEmpty() ? QStringLiteral("this machine") : spec.launcher.join(u' ')},
+        {QStringLiteral("Versions"),
+         QStringLiteral("Quantscope %1, engine %2")
+             .arg(known(campaign.quantscopeVersion), known(campaign.workerVersion))},
+        {QStringLiteral("Budget"),
+         hasLimits(spec.budget) ? QStringLiteral("%1: %2").arg(spec.budget.name, budgetLimits(spec.budget))
+                                : QStringLiteral("none")},
+    };
+    return html::table(QStringLiteral("What was run, where and with which versions."),
+                       {QStringLiteral("What"), QStringLiteral("Value")}, rows, 2);
+}
+
+QString accuracyTable(const CampaignSummary& summary) {
+    QList<QStringList> rows;
+    for (const RunSummary& run : summary.runs) {
+        QStringList cells = nameCells(summary, run);
+        cells += {QStringLiteral("%1 of %2").arg(run.samplesPassed).arg(run.samplesScored),
+                  run.samplesScored > 0 ? formatPercent(run.passAt1) : none,
+                  run.samplesScored > 0 ? formatInterval(run.passAt1Interval) : none,
+                  QString::number(run.samplesTimedOut)};
+        QStringList others;
+        for (auto it = run.passAtK.begin(); it != run.passAtK.end(); ++it)
+            if (it.key() != 1)
+                others += QStringLiteral("@%1 %2").arg(it.key()).arg(formatPercent(it.value()));
+        cells += {others.isEmpty() ? none : others.join(QStringLiteral(", ")),
+                  statusWord(overallStatus(run.run, summary.campaign.spec))};
+        rows += cells;
+    }
+    const QString what = usesDemoProblems(summary.campaign.spec)
+                             ? QStringLiteral("pass@1 on the demo problems (not HumanEval).")
+                             : QStringLiteral("pass@1 on %1.").arg(problemsName(summary.campaign.spec));
+    return html::table(what,
+                       {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("Passed"),
+                        QStringLiteral("pass@1"), QStringLiteral("Wilson 95 %"), QStringLiteral("Timed out"),
+                        QStringLiteral("pass@k"), QStringLiteral("Status")},
+                       rows, 1);
+}
+
+QString costTable(const CampaignSummary& summary) {
+    QList<QStringList> rows;
+    for (const RunSummary& run : summary.runs) {
+        const auto memory = memoryParts(run);
+        const auto bytes = bytesPerWeight(run);
+        const auto rate = tokensPerSecond(run);
+        QStringList cells =
+            nameCells(summary, run) + percentileCells(run.ttftMs) + percentileCells(run.tpotMs);
+        cells +=
+            {rate ? formatNumber(*rate) : none,
+             memory ? formatBytes(memory->weights) : none,
+             memory ? formatBytes(memory->kvCache) : none,
+             memory ? formatBytes(memory->workspace) : none,
+             bytes ? QString::number(*bytes, 'f', 3) : none,
+             run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
+                              : none};
+        rows += cells;
+    }
+    return html::table(QStringLiteral("Latency in ms, throughput, and memory by part."),
+                       {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("TTFT p50"),
+                        QStringLiteral("TTFT p99"), QStringLiteral("TPOT p50"), QStringLiteral("TPOT p99"),
+                        QStringLiteral("Tokens/s"), QStringLiteral("Weights"), QStringLiteral("KV cache"),
+                        QStringLiteral("Workspace"), QStringLiteral("Bytes/weight"),
+                        QStringLiteral("Budget")},
+                       rows, 1);
+}
+
+QString comparisonTable(const CampaignSummary& summary) {
+    QList<QStringList> rows;
+    for (const RunSummary& run : summary.runs)
+        if (run.comparison) {
+            const auto& comparison = *run.comparison;
+            rows += nameCells(summary, run) + QStringList{comparison.verdict,
+                                                          formatPoints(comparison.passDelta),
+                                                          formatPointsInterval(comparison.passDeltaInterval),
+                                                          formatP(comparison.mcnemarP),
+                                                          formatP(comparison.mcnemarPHolm),
+                                                          QStringLiteral("−%1 / +%2")
+                                                              .arg(comparison.lostTasks.size())
+                                                              .arg(comparison.gainedTasks.size()),
+                                                          ratioText(comparison.tpotRatio),
+                                                          ratioText(comparison.memoryRatio)};
+        }
+    if (rows.isEmpty())
+        return html::paragraph(QStringLiteral("No run can be compared with the baseline yet."));
+    const RunSummary* baseline = findRun(summary, summary.baselineRunId);
+    return html::table(QStringLiteral("Each run against the baseline (%1), problem by problem.")
+                           .arg(baseline != nullptr ? runName(baseline->run) : QStringLiteral("unknown")),
+                       {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("Verdict"),
+                        QStringLiteral("Δ points"), QStringLiteral("95 % interval"), QStringLiteral("p"),
+                        QStringLiteral("p (Holm)"), QStringLiteral("Lost / gained"),
+                        QStringLiteral("TPOT ratio"), QStringLiteral("Memory ratio")},
+                       rows, 3);
+}
+
+QString flippedTasks(const CampaignSummary& summary) {
+    QString content;
+    for (const RunSummary& run : summary.runs) {
+        if (!run.comparison || (run.comparison->lostTasks.isEmpty() && run.comparison->gainedTasks.isEmpty()))
+            continue;
+        const auto list = [](const QStringList& tasks) {
+            return tasks.isEmpty() ? QStringLiteral("none") : tasks.join(QStringLiteral(", "));
+        };
+        content += QStringLiteral("<details><summary>") +
+                   html::escaped(QStringLiteral("%1: %2 lost, %3 gained")
+                                     .arg(runName(run.run))
+                                     .arg(run.comparison->lostTasks.size())
+                                     .arg(run.comparison->gainedTasks.size())) +
+                   QStringLiteral("</summary>\n") +
+                   html::paragraph(QStringLiteral("Lost: %1").arg(list(run.comparison->lostTasks))) +
+                   html::paragraph(QStringLiteral("Gained: %1").arg(list(run.comparison->gainedTasks))) +
+                   QStringLiteral("</details>\n");
+    }
+    return content;
+}
+
+} // namespace quantscope::ui

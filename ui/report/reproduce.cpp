@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/report/reproduce.h"
+
+#include <QRegularExpression>
+#include <QStringList>
+
+namespace quantscope::ui {
+
+namespace {
+
+QString shellQuoted(QString word) {
+    static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_@%+=:,./-]+$"));
+    if (plain.match(word).hasMatch())
+        return word;
+    return u'\'' + word.replace(u'\'', QStringLiteral("'\\''")) + u'\'';
+}
+
+/// Only what differs from the command line's defaults, so that the command stays readable.
+void addSampling(QStringList& words, const storage::Sampling& sampling) {
+    const storage::Sampling usual;
+    if (sampling.samplesPerProblem != usual.samplesPerProblem)
+        words += {QStringLiteral("--samples"), QString::number(sampling.samplesPerProblem)};
+    if (sampling.temperature != usual.temperature)
+        words += {QStringLiteral("--temperature"), QString::number(sampling.temperature, 'g', 10)};
+    if (sampling.topP != usual.topP)
+        words += {QStringLiteral("--top-p"), QString::number(sampling.topP, 'g', 10)};
+    words += {QStringLiteral("--seed"), QString::number(sampling.seed)};
+    words += {QStringLiteral("--max-new-tokens"), QString::number(sampling.maxNewTokens)};
+}
+
+void addLatency(QStringList& words, const storage::LatencySettings& latency) {
+    if (!latency.enabled) {
+        words += QStringLiteral("--no-latency");
+        return;
+    }
+    words += {QStringLiteral("--latency-prompt"),   QString::number(latency.promptTokens),
+              QStringLiteral("--latency-output"),   QString::number(latency.outputTokens),
+              QStringLiteral("--latency-requests"), QString::number(latency.requests)};
+}
+
+} // namespace
+
+QString reproduceCommand(const storage::CampaignSpec& spec) {
+    QStringList sizes;
+    for (const int size : spec.batchSizes)
+        sizes += QString::number(size);
+    QStringList words{QStringLiteral("quantscope"),    QStringLiteral("run"),
+                      QStringLiteral("--model"),       spec.model,
+                      QStringLiteral("--problems"),    spec.problems,
+                      QStringLiteral("--schemes"),     spec.schemes.join(u','),
+                      QStringLiteral("--batch-sizes"), sizes.join(u','),
+                      QStringLiteral("--backend"),     spec.backend};
+    if (spec.limit > 0)
+        words += {QStringLiteral("--limit"), QString::number(spec.limit)};
+    if (spec.evalEnabled)
+        addSampling(words, spec.sampling);
+    else
+        words += QStringLiteral("--no-eval");
+    addLatency(words, spec.latency);
+    if (!spec.launcher.isEmpty())
+        words += {QStringLiteral("--launcher"), spec.launcher.join(u' ')};
+    for (QString& word : words)
+        word = shellQuoted(word);
+    return words.join(u' ');
+}
+
+} // namespace quantscope::ui

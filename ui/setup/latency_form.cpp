@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/setup/latency_form.h"
+
+#include "ui/setup/hint_label.h"
+
+#include <QFormLayout>
+#include <QSpinBox>
+
+namespace quantscope::ui {
+
+LatencyForm::LatencyForm(QWidget* parent)
+    : QWidget(parent), promptTokens_(new QSpinBox), outputTokens_(new QSpinBox), requests_(new QSpinBox) {
+    promptTokens_->setRange(1, 32768);
+    outputTokens_->setRange(2, 32768); // one token has no gap to time
+    requests_->setRange(1, 100000);
+    auto* form = new QFormLayout(this);
+    form->setContentsMargins(0, 0, 0, 0);
+    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->addRow(QStringLiteral("Prompt tokens"), promptTokens_);
+    form->addRow(QStringLiteral("Output tokens"), outputTokens_);
+    form->addRow(QStringLiteral("Timed rounds"), requests_);
+    form->addRow(
+        new HintLabel(QStringLiteral("After one warm-up; a round is one full batch. Schemes take turns.")));
+    for (QSpinBox* box : {promptTokens_, outputTokens_, requests_})
+        connect(box, &QSpinBox::valueChanged, this, &LatencyForm::changed);
+    setValue({});
+}
+
+storage::LatencySettings LatencyForm::value() const {
+    storage::LatencySettings latency;
+    latency.promptTokens = promptTokens_->value();
+    latency.outputTokens = outputTokens_->value();
+    latency.requests = requests_->value();
+    return latency;
+}
+
+void LatencyForm::setValue(const storage::LatencySettings& latency) {
+    promptTokens_->setValue(latency.promptTokens);
+    outputTokens_->setValue(latency.outputTokens);
+    requests_->setValue(latency.requests);
+}
+
+} // namespace quantscope::ui
