@@ -49,6 +49,9 @@ void CampaignController::resume(storage::Id campaignId) {
                 conclude(appError(record.error()));
                 return;
             }
+            if (!takeLock(record->campaign.id)) {
+                return;
+            }
             record_ = *std::move(record);
             spec_ = record_->campaign.spec;
             if (cancelling_) {
@@ -57,6 +60,16 @@ void CampaignController::resume(storage::Id campaignId) {
             }
             launchWorker();
         });
+}
+
+bool CampaignController::takeLock(storage::Id campaignId) {
+    auto lock = CampaignLock::take(writer_.path(), campaignId);
+    if (!lock) {
+        conclude(lock.error());
+        return false;
+    }
+    lock_ = *std::move(lock);
+    return true;
 }
 
 void CampaignController::begin() {
@@ -158,6 +171,7 @@ void CampaignController::finalize() {
     }
     const auto announce = [this](const CampaignOutcome& result) {
         state_ = State::Idle;
+        lock_.reset();
         Q_EMIT finished(result);
     };
     if (!record_) {
@@ -168,6 +182,9 @@ void CampaignController::finalize() {
     outcome.campaignId = record_->campaign.id;
     outcome.samplesScored = record_->samplesScored();
     outcome.status = record_->overallStatus();
+    if (!outcome.error && outcome.status == RunStatus::Failed && !runErrors_.isEmpty()) {
+        outcome.error = runErrors_.first(); // all failed: why decides the exit code
+    }
     if (cancelling_ && outcome.status != RunStatus::Done) {
         outcome.status = RunStatus::Cancelled;
     }

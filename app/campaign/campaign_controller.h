@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/campaign/campaign_lock.h"
 #include "app/campaign/campaign_record.h"
 #include "app/campaign/progress_estimator.h"
 #include "app/campaign/worker_process.h"
@@ -61,6 +62,7 @@ class CampaignController : public QObject {
 
     // The worker's life (campaign_controller.cpp)
     void begin();
+    bool takeLock(storage::Id campaignId);
     void launchWorker();
     void onWorkerEnded(const WorkerEnd& end);
     void conclude(std::optional<Error> error);
@@ -106,12 +108,13 @@ class CampaignController : public QObject {
 
     storage::CampaignSpec spec_;
     std::optional<CampaignRecord> record_;
+    std::optional<CampaignLock> lock_;
     std::unique_ptr<WorkerProcess> worker_;
     storage::HostInfo host_;
     protocol::HelloEvent hello_;
     QStringList usableSchemes_;
     QMap<QString, QString> schemeErrors_; ///< scheme -> why it could not be loaded
-    QMap<storage::Id, QString> runErrors_;
+    QMap<storage::Id, Error> runErrors_;
 
     int step_ = -1;
     QSet<storage::Id> openRuns_; ///< runs of the step whose `done` has not come

@@ -176,7 +176,7 @@ void CampaignController::on(const protocol::ErrorEvent& error) {
         return;
     }
     if (const storage::Id runId = runIdOf(error.run); runId != 0) {
-        runErrors_.insert(runId, errorText(error.error)); // its `done` follows
+        runErrors_.insert(runId, error.error); // its `done` follows
         return;
     }
     if (error.fatal) {
@@ -201,7 +201,8 @@ void CampaignController::on(const protocol::DoneEvent& done) {
         setStatus(*cell, measure, storage::RunStatus::Cancelled);
     } else {
         setStatus(*cell, measure, storage::RunStatus::Failed,
-                  runErrors_.value(cell->run.id, QStringLiteral("The worker gave no reason.")));
+                  errorText(runErrors_.value(cell->run.id,
+                                             Error{ErrorCode::internal, "The worker gave no reason.", {}})));
     }
     Q_EMIT measureFinished(*cell, measure);
     if (!openRuns_.isEmpty()) {

@@ -17,6 +17,9 @@ void CampaignController::adopt(storage::Expected<CampaignRecord> record) {
         conclude(appError(record.error()));
         return;
     }
+    if (!takeLock(record->campaign.id)) {
+        return;
+    }
     record_ = *std::move(record);
     startWork();
 }

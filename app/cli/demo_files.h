@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "engine/base/error.h"
+
+#include <QString>
+
+namespace quantscope::cli {
+
+/// A problem file as a path: "demo" is the shipped one, found as the worker finds it ($QUANTSCOPE_RESOURCES,
+/// else
+/// ../share/quantscope, else the source tree). Errors: bad_input, when it is not there.
+Expected<QString> problemFile(const QString& nameOrPath);
+
+/// The same check for a model folder; "demo" is left to the worker.
+Expected<> checkModelFolder(const QString& nameOrPath);
+
+} // namespace quantscope::cli

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/campaign/errors.h"
+#include "app/cli/commands.h"
+#include "app/cli/output.h"
+#include "app/cli/stored_campaign.h"
+#include "storage/import.h"
+
+namespace quantscope::cli {
+namespace {
+
+Expected<storage::Imported> importFile(const ImportOptions& options) {
+    storage::Id campaignId = options.campaignId;
+    {
+        auto reader = openDatabase(options.database);
+        if (!reader) {
+            return tl::unexpected(reader.error());
+        }
+        const auto data = loadCampaign(**reader, campaignId);
+        if (!data) {
+            return tl::unexpected(data.error());
+        }
+        campaignId = data->campaign.id;
+    }
+    auto database = campaign::appExpected(storage::Database::open(options.database));
+    if (!database) {
+        return tl::unexpected(database.error());
+    }
+    return campaign::appExpected(
+        storage::importSampleFile(**database, campaignId, options.file, options.name));
+}
+
+} // namespace
+
+int importSamples(const ImportOptions& options) {
+    const auto imported = importFile(options);
+    if (!imported) {
+        return fail(imported.error());
+    }
+    print(QStringLiteral("%1: %2 samples imported into campaign %3, %4 of them scored.\n")
+              .arg(imported->run.schemeId)
+              .arg(imported->samples)
+              .arg(imported->run.campaignId)
+              .arg(imported->scored));
+    return 0;
+}
+
+} // namespace quantscope::cli

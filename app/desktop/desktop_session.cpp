@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/desktop/desktop_session.h"
+
+#include "app/campaign/errors.h"
+
+#include <QEventLoop>
+#include <QFileInfo>
+
+namespace quantscope::desktop {
+namespace {
+
+constexpr int refreshMs = 500;
+constexpr int stopPatienceMs = 5000;
+
+} // namespace
+
+DesktopSession::DesktopSession(ui::MainWindow& window, storage::Writer& writer, storage::Id campaignId,
+                               QObject* parent)
+    : QObject(parent), window_(window), writer_(writer), controller_(writer), summaries_(writer.path()),
+      shownCampaign_(campaignId) {
+    refreshTimer_.setSingleShot(true);
+    refreshTimer_.setInterval(refreshMs);
+    connect(&refreshTimer_, &QTimer::timeout, this, &DesktopSession::refresh);
+    connectWindow();
+    connectController();
+    connect(&summaries_, &SummaryService::campaignsReady, &window_, &ui::MainWindow::setCampaigns);
+    connect(&summaries_, &SummaryService::summaryReady, this,
+            [this](const storage::CampaignSummary& summary) {
+                waiting_ = false;
+                if (shownCampaign_ == 0) {
+                    shownCampaign_ = summary.campaign.id;
+                }
+                if (summary.campaign.id == shownCampaign_) { // else another was chosen meanwhile
+                    window_.setSummary(summary);
+                }
+                if (dirty_) {
+                    markDirty();
+                }
+            });
+    connect(&summaries_, &SummaryService::summaryMissing, this,
+            [this](const QString& message, const QString& hint) {
+                waiting_ = false;
+                if (!message.isEmpty()) {
+                    window_.showError(message, hint);
+                }
+            });
+    summaries_.requestCampaigns();
+    refresh();
+    probe_.probe({});
+}
+
+DesktopSession::~DesktopSession() {
+    if (!controller_.isRunning()) {
+        return;
+    }
+    QEventLoop loop;
+    connect(&controller_, &campaign::CampaignController::finished, &loop, &QEventLoop::quit);
+    QTimer::singleShot(stopPatienceMs, &loop, &QEventLoop::quit);
+    controller_.cancel();
+    controller_.cancel(); // at once: nobody watches any more
+    loop.exec();
+}
+
+void DesktopSession::connectWindow() {
+    using ui::MainWindow;
+    connect(&window_, &MainWindow::startRequested, this, &DesktopSession::start);
+    connect(&window_, &MainWindow::stopRequested, &controller_, &campaign::CampaignController::cancel);
+    connect(&window_, &MainWindow::resumeRequested, this, [this](storage::Id campaignId) {
+        window_.setRunning(true);
+        controller_.resume(campaignId);
+    });
+    connect(&window_, &MainWindow::campaignSelected, this,
+            [this](storage::Id campaignId) { show(campaignId, 0); });
+    connect(&window_, &MainWindow::baselineSelected, this,
+            [this](storage::Id runId) { show(shownCampaign_, runId); });
+    connect(&window_, &MainWindow::refreshHostRequested, this,
+            [this](const QString&, const QStringList& launcher) { probe_.probe(launcher); });
+    connect(&probe_, &HostProbe::hostKnown, &window_, &MainWindow::setHostInfo);
+    connect(&probe_, &HostProbe::failed, &window_, &MainWindow::showError);
+}
+
+void DesktopSession::connectController() {
+    using campaign::CampaignController;
+    connect(&controller_, &CampaignController::hostKnown, &window_, &ui::MainWindow::setHostInfo);
+    connect(&controller_, &CampaignController::progressed, &window_, &ui::MainWindow::setProgress);
+    connect(&controller_, &CampaignController::notice, &window_, &ui::MainWindow::showNotice);
+    connect(&controller_, &CampaignController::finished, this, &DesktopSession::onFinished);
+    connect(&controller_, &CampaignController::campaignStarted, this, [this](storage::Id campaignId) {
+        summaries_.requestCampaigns();
+        show(campaignId, campaignId == shownCampaign_ ? shownBaseline_ : 0);
+    });
+    // From the storage thread, hence queued: what is shown is on the disk.
+    connect(&writer_, &storage::Writer::sampleStored, this, &DesktopSession::markDirty);
+    connect(&writer_, &storage::Writer::latencyStored, this, &DesktopSession::markDirty);
+    connect(&writer_, &storage::Writer::metricsStored, this, &DesktopSession::markDirty);
+    connect(&writer_, &storage::Writer::statusStored, this, &DesktopSession::markDirty);
+}
+
+void DesktopSession::start(storage::CampaignSpec spec) {
+    const QString demo = QStringLiteral("demo");
+    if (spec.launcher.isEmpty()) { // a resume may come from another working folder
+        spec.model = spec.model == demo ? demo : QFileInfo(spec.model).absoluteFilePath();
+        spec.problems = spec.problems == demo || spec.problems.isEmpty()
+                            ? spec.problems
+                            : QFileInfo(spec.problems).absoluteFilePath();
+    }
+    window_.setRunning(true);
+    controller_.start(spec);
+}
+
+void DesktopSession::show(storage::Id campaignId, storage::Id baselineRunId) {
+    shownCampaign_ = campaignId;
+    shownBaseline_ = baselineRunId;
+    refresh();
+}
+
+void DesktopSession::markDirty() {
+    dirty_ = true;
+    if (!waiting_ && !refreshTimer_.isActive()) {
+        refreshTimer_.start();
+    }
+}
+
+void DesktopSession::refresh() {
+    dirty_ = false;
+    waiting_ = true;
+    summaries_.requestSummary(shownCampaign_, shownBaseline_);
+}
+
+void DesktopSession::onFinished(const campaign::CampaignOutcome& outcome) {
+    window_.setRunning(false);
+    if (outcome.error && outcome.error->code != ErrorCode::cancelled) {
+        window_.showError(QString::fromStdString(outcome.error->message),
+                          QString::fromStdString(outcome.error->hint));
+    }
+    summaries_.requestCampaigns();
+    refresh();
+}
+
+} // namespace quantscope::desktop

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "app/campaign/campaign_controller.h"
+#include "app/desktop/host_probe.h"
+#include "app/desktop/summary_service.h"
+#include "ui/main_window.h"
+
+#include <QObject>
+#include <QTimer>
+
+namespace quantscope::desktop {
+
+/// Connects the window with the campaign controller, storage and the worker: the only object that knows them
+/// all. It works on the GUI thread and therefore only passes things on.
+class DesktopSession : public QObject {
+    Q_OBJECT
+
+  public:
+    /// `campaignId` is shown first; 0 is the newest.
+    DesktopSession(ui::MainWindow& window, storage::Writer& writer, storage::Id campaignId,
+                   QObject* parent = nullptr);
+    ~DesktopSession() override; ///< stops a campaign that runs; what was measured is stored
+
+    [[nodiscard]] campaign::CampaignController& controller() { return controller_; }
+
+  private:
+    void connectWindow();
+    void connectController();
+    void start(storage::CampaignSpec spec);
+    void show(storage::Id campaignId, storage::Id baselineRunId);
+    void markDirty();
+    void refresh();
+    void onFinished(const campaign::CampaignOutcome& outcome);
+
+    ui::MainWindow& window_;
+    storage::Writer& writer_;
+    campaign::CampaignController controller_;
+    SummaryService summaries_;
+    HostProbe probe_;
+    QTimer refreshTimer_;  ///< at most two summaries a second while samples stream in
+    bool waiting_ = false; ///< a summary is being computed
+    bool dirty_ = false;   ///< and something was stored since
+    storage::Id shownCampaign_ = 0;
+    storage::Id shownBaseline_ = 0;
+};
+
+} // namespace quantscope::desktop

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "app/campaign/worker_process.h"
+#include "storage/values.h"
+
+#include <QObject>
+
+#include <memory>
+
+namespace quantscope::desktop {
+
+/// Asks a worker who it is: starts one, reads its hello, lets it go. A new question drops the old one.
+class HostProbe : public QObject {
+    Q_OBJECT
+
+  public:
+    using QObject::QObject;
+    void probe(const QStringList& launcher);
+
+  Q_SIGNALS:
+    void hostKnown(const quantscope::storage::HostInfo& host);
+    void failed(const QString& message, const QString& hint);
+
+  private:
+    std::unique_ptr<campaign::WorkerProcess> worker_;
+};
+
+} // namespace quantscope::desktop
