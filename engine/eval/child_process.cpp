@@ -60,6 +60,7 @@ Fd memory_file(const char* name, std::string_view bytes) {
 pid_t spawn(const std::vector<std::string>& argv, std::span<const int> fds) {
     // Copies above the target numbers first, so that no dup2 overwrites a source that is still needed.
     std::vector<Fd> sources;
+    sources.reserve(fds.size());
     for (const int fd : fds) {
         sources.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(fds.size())));
         if (!sources.back())
@@ -81,6 +82,7 @@ pid_t spawn(const std::vector<std::string>& argv, std::span<const int> fds) {
                              POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
     std::vector<char*> arguments;
+    arguments.reserve(argv.size() + 1);
     for (const std::string& argument : argv)
         arguments.push_back(const_cast<char*>(argument.c_str())); // posix_spawn does not write to them
     arguments.push_back(nullptr);

@@ -127,14 +127,18 @@ void TestSandbox::attacks_data() {
         "  try: os.write(4, os.read(fd, 32))\n  except OSError: pass\nos._exit(0)",
         error, "exit status 0");
     row("read the input again", "import os\nos.lseek(3, 0, 0)", failed, "Bad file descriptor");
-    row("frames and garbage collector",
-        "import gc, os, sys\nfound = []\ndef look(x):\n"
-        "  if type(x) is bytes and len(x) >= 32: found.append(x)\n"
-        "frame = sys._getframe()\nwhile frame:\n"
-        "  for x in [*frame.f_locals.values(), *frame.f_globals.values(), *frame.f_code.co_consts]: look(x)\n"
-        "  for x in gc.get_referents(frame): look(x)\n  frame = frame.f_back\n"
-        "for o in gc.get_objects():\n  for x in gc.get_referents(o): look(x)\n"
-        "for x in found:\n  if len(x) == 32: os.write(4, x)\nos._exit(7)",
+    row("nonce in frames",
+        "import os, sys\nframe = sys._getframe()\nwhile frame:\n"
+        "  code = frame.f_code\n"
+        "  for x in [*frame.f_locals.values(), *frame.f_globals.values(), *code.co_consts]:\n"
+        "    if type(x) is bytes and len(x) == 32:\n      os.write(4, x)\n      os._exit(7)\n"
+        "  frame = frame.f_back\nos._exit(8)",
+        error, "exit status 8");
+    row("nonce in the garbage collector",
+        "import gc, os\nfound = set()\nfor o in [*gc.get_objects(), *gc.get_referrers(os)]:\n"
+        "  for x in [o, *gc.get_referents(o)]:\n"
+        "    if type(x) is bytes and len(x) == 32 and max(x) > 127: found.add(x)\n"
+        "if len(found) == 1: os.write(4, found.pop())\nos._exit(7 + len(found))",
         error, "exit status 7");
     row("ctypes", "import ctypes\nctypes.string_at(id(0), 8)", failed,
         "PermissionError: the sandbox refuses ctypes.");

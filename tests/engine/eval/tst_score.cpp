@@ -73,7 +73,7 @@ void TestScore::cleanup() {
 }
 
 std::filesystem::path TestScore::write(const std::string& text) {
-    const std::filesystem::path file = dir_->filePath(QStringLiteral("samples.jsonl")).toStdString();
+    std::filesystem::path file = dir_->filePath(QStringLiteral("samples.jsonl")).toStdString();
     std::ofstream(file) << text;
     return file;
 }
