@@ -36,6 +36,16 @@ std::int64_t total(const MemoryReport& memory) {
            memory.workspace_bytes;
 }
 
+std::string known_schemes() {
+    std::string text = "Known are";
+    const char* separator = " ";
+    for (const Scheme& scheme : all_schemes()) {
+        text += separator + std::string(scheme.id);
+        separator = ", ";
+    }
+    return text + ".";
+}
+
 } // namespace
 
 Expected<std::unique_ptr<ModelHost>> ModelHost::open(const std::filesystem::path& folder,
@@ -125,7 +135,7 @@ Expected<> ModelHost::load(const std::string& scheme_id) {
     const Scheme* scheme = find_scheme(scheme_id);
     if (scheme == nullptr) {
         return make_error(ErrorCode::bad_input, fmt::format("There is no scheme \"{}\".", scheme_id),
-                          "hello lists the schemes that this worker knows.");
+                          known_schemes());
     }
     if (!backend_->supports(*scheme)) {
         return make_error(ErrorCode::unsupported,

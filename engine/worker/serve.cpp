@@ -31,9 +31,6 @@ class Server {
                 !done) {
                 return done;
             }
-            if (writer_.broken()) {
-                return {};
-            }
         }
         return {};
     }
@@ -151,8 +148,13 @@ Expected<> serve(const ServeOptions& options) {
         hello.sandbox.hint = sandbox.error().hint;
     }
     writer.send(std::move(hello));
-    const Ticker heartbeat(kHeartbeat, [&] { writer.send(HeartbeatEvent{}); });
     JobQueue queue;
+    const Ticker heartbeat(kHeartbeat, [&] {
+        writer.send(HeartbeatEvent{});
+        if (writer.broken()) {
+            queue.close(); // nobody is left to work for
+        }
+    });
     eval::VerdictPoolOptions verdict_options;
     verdict_options.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
     Server server(writer, std::move(sandbox), verdict_options);

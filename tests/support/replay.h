@@ -25,10 +25,10 @@ struct Recording {
 /// Errors: io, bad_input (anything EventStream refuses).
 Expected<Recording> read_recording(const std::string& file);
 
-/// The recorded run for a scheme: the one named "<scheme>/..." if there is one, else the `position`-th,
-/// cyclic.
+/// The recorded run for a cell: the one named "<scheme>/b<batch>", else one named "<scheme>/...", else the
+/// `position`-th, cyclic.
 const Recording::Run* find_run(const std::vector<Recording::Run>& runs, const std::string& scheme,
-                               std::size_t position);
+                               int batch_size, std::size_t position);
 
 /// The run an event belongs to, empty for none, and the same event under another run's name.
 std::string run_of(const protocol::EventBody& event);
