@@ -4,6 +4,7 @@
 #include "ui/results/chart_tabs.h"
 #include "ui/results/message_banner.h"
 #include "ui/results/results_panel.h"
+#include "ui/runs/runs_view.h"
 #include "ui/settings/spec_settings.h"
 #include "ui/setup/setup_panel.h"
 #include "ui/window/export_actions.h"
@@ -90,7 +91,7 @@ void MainWindow::Private::makeLayout() {
     q->statusBar()->addWidget(status, 1);
     q->setWindowTitle(QStringLiteral("Quantscope"));
     q->setWindowIcon(QIcon::fromTheme(QStringLiteral("org.quantscope.Quantscope"),
-                                      QIcon(QStringLiteral(":/quantscope.svg"))));
+                                      QIcon(QStringLiteral(":/icons/org.quantscope.Quantscope.svg"))));
 }
 
 void MainWindow::Private::makeFileMenu() {
@@ -115,6 +116,8 @@ void MainWindow::Private::makeCampaignMenu() {
                                    [this] { Q_EMIT q->resumeRequested(results->summary().campaign.id); });
     resumeAction->setToolTip(QStringLiteral("Measures what the campaign that is shown still lacks."));
     menu->addSeparator();
+    menu->addAction(QStringLiteral("Use the selected run as &baseline"),
+                    QKeySequence(QStringLiteral("Ctrl+L")), results->runs(), &RunsView::useCurrentAsBaseline);
     menu->addAction(QStringLiteral("Use these se&ttings again"), q, [this] {
         if (results->summary().campaign.id != 0)
             setup->setSpec(results->summary().campaign.spec);
@@ -195,7 +198,7 @@ void MainWindow::Private::restore() {
     setup->setSpec(loadSpec(settings));
     q->resize(1440, 900);
     sides->setSizes({320, 1120});
-    results->splitter()->setSizes({520, 260});
+    results->splitter()->setSizes({470, 310});
     if (settings.value(QStringLiteral("window/version")).toInt() != settingsVersion)
         return;
     q->restoreGeometry(settings.value(QStringLiteral("window/geometry")).toByteArray());

@@ -7,6 +7,7 @@
 #include <QApplication>
 #include <QBuffer>
 #include <QFileInfo>
+#include <QFontInfo>
 #include <QPainter>
 #include <QPdfWriter>
 #include <QSvgGenerator>
@@ -22,7 +23,9 @@ constexpr int screenDpi = 96;
 
 QFont chartFont() {
     QFont font = QApplication::font();
-    font.setPixelSize(13); // in pixels: the same picture whatever the screen's resolution
+    font.setFamily(
+        QFontInfo(font).family()); // the font's own name, not an alias that only this machine resolves
+    font.setPixelSize(13);         // in pixels: the same picture whatever the screen's resolution
     return font;
 }
 

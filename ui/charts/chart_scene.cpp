@@ -177,7 +177,9 @@ void ChartScene::setTitle(const storage::CampaignSummary& summary, bool shown) {
 void ChartScene::setEmptyText(const QString& text) {
     empty_->setPlainText(text);
     empty_->setVisible(!text.isEmpty());
-    chart_->setVisible(text.isEmpty()); // axes without data would show made-up numbers
+    // Axes without data would show made-up numbers. Not setVisible(): Qt Charts lays a hidden chart's axes
+    // out as empty, and keeps that when it is shown again.
+    chart_->setOpacity(text.isEmpty() ? 1.0 : 0.0);
 }
 
 QString ChartScene::emptyText() const {
@@ -271,8 +273,8 @@ void ChartScene::layOut(const QSizeF& size) {
     if (budgetX_)
         beyondBudget_->setRect(
             QRectF(QPointF(frame.atX(*budgetX_), frame.area.top()), frame.area.bottomRight()));
-    empty_->setTextWidth(std::min(420.0, frame.area.width()));
-    empty_->setPos(frame.area.center() - empty_->boundingRect().center());
+    empty_->setTextWidth(std::min(420.0, width));
+    empty_->setPos(QPointF(size.width(), top + legendTop) / 2.0 - empty_->boundingRect().center());
 }
 
 } // namespace quantscope::ui

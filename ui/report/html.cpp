@@ -20,6 +20,7 @@ caption { text-align: left; color: #57606a; padding-bottom: .4rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #d8dee4; text-align: left; vertical-align: top; }
 th { border-bottom: 2px solid #8c959f; font-weight: 600; }
 th.n, td.n { text-align: right; white-space: nowrap; }
+td:first-child { white-space: nowrap; }
 figure { margin: 1.2rem 0; }
 figure svg { width: 100%; height: auto; display: block; border: 1px solid #d8dee4; }
 figcaption { color: #57606a; font-size: .9rem; margin-top: .4rem; }

@@ -39,13 +39,14 @@ QString resultsSection(const CampaignSummary& summary) {
             QStringLiteral("pass@1 with Wilson 95 % intervals against the median time per output token."));
     if (!spec.latency.enabled)
         return content;
-    return content + costTable(summary) +
-           chartFigure(summary, ChartKind::Latency, XMetric::TpotP50, QStringLiteral("chart-tpot"),
-                       QStringLiteral("Time per output token: p50, p90 and p99.")) +
-           chartFigure(summary, ChartKind::Latency, XMetric::TtftP50, QStringLiteral("chart-ttft"),
-                       QStringLiteral("Time to first token: p50, p90 and p99.")) +
-           chartFigure(summary, ChartKind::Memory, XMetric::Memory, QStringLiteral("chart-memory"),
-                       QStringLiteral("Memory by part."));
+    content += latencyTable(summary);
+    content += chartFigure(summary, ChartKind::Latency, XMetric::TpotP50, QStringLiteral("chart-tpot"),
+                           QStringLiteral("Time per output token: p50, p90 and p99."));
+    content += chartFigure(summary, ChartKind::Latency, XMetric::TtftP50, QStringLiteral("chart-ttft"),
+                           QStringLiteral("Time to first token: p50, p90 and p99."));
+    content += memoryTable(summary);
+    return content + chartFigure(summary, ChartKind::Memory, XMetric::Memory, QStringLiteral("chart-memory"),
+                                 QStringLiteral("Memory by part."));
 }
 
 QString comparisonsSection(const CampaignSummary& summary) {

@@ -93,31 +93,45 @@ QString accuracyTable(const CampaignSummary& summary) {
                        rows, 1);
 }
 
-QString costTable(const CampaignSummary& summary) {
+QString latencyTable(const CampaignSummary& summary) {
     QList<QStringList> rows;
     for (const RunSummary& run : summary.runs) {
-        const auto memory = memoryParts(run);
-        const auto bytes = bytesPerWeight(run);
         const auto rate = tokensPerSecond(run);
-        QStringList cells =
-            nameCells(summary, run) + percentileCells(run.ttftMs) + percentileCells(run.tpotMs);
+        QStringList cells = nameCells(summary, run) + percentileCells(run.ttftMs) +
+                            percentileCells(run.tpotMs) + percentileCells(run.e2eMs);
         cells +=
             {rate ? formatNumber(*rate) : none,
-             memory ? formatBytes(memory->weights) : none,
-             memory ? formatBytes(memory->kvCache) : none,
-             memory ? formatBytes(memory->workspace) : none,
-             bytes ? QString::number(*bytes, 'f', 3) : none,
              run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
                               : none};
         rows += cells;
     }
-    return html::table(QStringLiteral("Latency in ms, throughput, and memory by part."),
-                       {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("TTFT p50"),
-                        QStringLiteral("TTFT p99"), QStringLiteral("TPOT p50"), QStringLiteral("TPOT p99"),
-                        QStringLiteral("Tokens/s"), QStringLiteral("Weights"), QStringLiteral("KV cache"),
-                        QStringLiteral("Workspace"), QStringLiteral("Bytes/weight"),
-                        QStringLiteral("Budget")},
-                       rows, 1);
+    return html::table(
+        QStringLiteral("Latency in ms: p50 and p99 of the timed requests; throughput of all slots together."),
+        {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("TTFT p50"),
+         QStringLiteral("TTFT p99"), QStringLiteral("TPOT p50"), QStringLiteral("TPOT p99"),
+         QStringLiteral("Request p50"), QStringLiteral("Request p99"), QStringLiteral("Tokens/s"),
+         QStringLiteral("Budget")},
+        rows, 1);
+}
+
+QString memoryTable(const CampaignSummary& summary) {
+    QList<QStringList> rows;
+    for (const RunSummary& run : summary.runs)
+        if (const auto memory = memoryParts(run)) {
+            const auto bytes = bytesPerWeight(run);
+            rows += nameCells(summary, run) +
+                    QStringList{formatBytes(memory->weights), formatBytes(memory->kvCache),
+                                formatBytes(memory->workspace), formatBytes(memory->total()),
+                                bytes ? QString::number(*bytes, 'f', 3) : none};
+        }
+    if (rows.isEmpty())
+        return {};
+    return html::table(
+        QStringLiteral("Memory by part. Bytes per weight: of the quantized linears, scales included."),
+        {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("Weights"),
+         QStringLiteral("KV cache"), QStringLiteral("Workspace"), QStringLiteral("Together"),
+         QStringLiteral("Bytes per weight")},
+        rows, 1);
 }
 
 QString comparisonTable(const CampaignSummary& summary) {

@@ -8,7 +8,9 @@ namespace quantscope::ui {
 
 QString environmentTable(const storage::CampaignSummary& summary);
 QString accuracyTable(const storage::CampaignSummary& summary);
-QString costTable(const storage::CampaignSummary& summary);
+QString latencyTable(const storage::CampaignSummary& summary);
+/// Empty without memory figures.
+QString memoryTable(const storage::CampaignSummary& summary);
 QString comparisonTable(const storage::CampaignSummary& summary);
 /// The tasks whose verdict differs from the baseline's, a list a run; empty without any.
 QString flippedTasks(const storage::CampaignSummary& summary);

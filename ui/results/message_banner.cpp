@@ -50,9 +50,9 @@ QString MessageBanner::message() const {
 void MessageBanner::applyColours() {
     const QScopedValueRollback guard(applying_, true);
     const bool dark = isDark(QApplication::palette());
-    QPalette colours = QApplication::palette();
     const QColor ground =
         kind_ == Error ? QColor(dark ? 0x5a1e1e : 0xfde8e6) : QColor(dark ? 0x1d3a52 : 0xe6f1fb);
+    QPalette colours; // only these roles: the others tell of the next palette change
     colours.setColor(QPalette::Window, ground);
     colours.setColor(QPalette::WindowText, QColor(dark ? 0xffffff : 0x1f2328));
     colours.setColor(QPalette::ButtonText, QColor(dark ? 0xffffff : 0x1f2328));
@@ -61,7 +61,7 @@ void MessageBanner::applyColours() {
 
 void MessageBanner::changeEvent(QEvent* event) {
     QFrame::changeEvent(event);
-    if (event->type() == QEvent::ApplicationPaletteChange && !applying_)
+    if (event->type() == QEvent::PaletteChange && !applying_)
         applyColours();
 }
 

@@ -15,7 +15,7 @@ using Number = std::function<std::optional<double>(const RunSummary&)>;
 
 /// A column that shows one number by formatNumber() and sorts by it.
 RunColumn numberColumn(const QString& header, const QString& toolTip, const Number& number) {
-    return {header, toolTip, true,
+    return {header, toolTip, Qt::AlignRight,
             [number](const CampaignSummary&, const RunSummary& run) {
                 const auto value = number(run);
                 return value ? formatNumber(*value) : QString();
@@ -39,7 +39,7 @@ int samplesAskedFor(const CampaignSummary& summary, const RunSummary& run) {
 QString passText(const CampaignSummary& /*summary*/, const RunSummary& run) {
     if (run.samplesScored == 0)
         return {};
-    return QStringLiteral("%1  [%2, %3]")
+    return QStringLiteral("%1 [%2, %3]")
         .arg(QString::number(run.passAt1 * 100.0, 'f', 1),
              QString::number(run.passAt1Interval.low * 100.0, 'f', 1),
              QString::number(run.passAt1Interval.high * 100.0, 'f', 1));
@@ -49,7 +49,7 @@ QString deltaText(const CampaignSummary& /*summary*/, const RunSummary& run) {
     if (!run.comparison)
         return {};
     const auto& interval = run.comparison->passDeltaInterval;
-    return QStringLiteral("%1  [%2, %3]")
+    return QStringLiteral("%1 [%2, %3]")
         .arg(formatPoints(run.comparison->passDelta), formatPoints(interval.low),
              formatPoints(interval.high));
 }
@@ -57,7 +57,7 @@ QString deltaText(const CampaignSummary& /*summary*/, const RunSummary& run) {
 QList<RunColumn> nameColumns() {
     return {
         {QStringLiteral("Base"), QStringLiteral("The baseline: the run that the others are compared with."),
-         false,
+         Qt::AlignHCenter,
          [](const CampaignSummary& summary, const RunSummary& run) {
              return run.run.id == summary.baselineRunId ? QStringLiteral("●") : QString();
          },
@@ -65,20 +65,20 @@ QList<RunColumn> nameColumns() {
              return QVariant(run.run.id == summary.baselineRunId ? 0 : 1);
          }},
         {QStringLiteral("Scheme"), QStringLiteral("How weights and activations are stored and multiplied."),
-         false, [](const CampaignSummary&, const RunSummary& run) { return schemeName(run.run); },
+         Qt::AlignLeft, [](const CampaignSummary&, const RunSummary& run) { return schemeName(run.run); },
          [](const CampaignSummary&, const RunSummary& run) { return QVariant(schemeName(run.run)); }},
-        {QStringLiteral("Batch"), QStringLiteral("How many requests are decoded together."), true,
+        {QStringLiteral("Batch"), QStringLiteral("How many requests are decoded together."), Qt::AlignHCenter,
          [](const CampaignSummary&, const RunSummary& run) { return QString::number(run.run.batchSize); },
          [](const CampaignSummary&, const RunSummary& run) { return QVariant(run.run.batchSize); }},
         {QStringLiteral("Status"),
-         QStringLiteral("How far the run is; a failed one says why under the pointer."), false,
+         QStringLiteral("How far the run is; a failed one says why under the pointer."), Qt::AlignLeft,
          [](const CampaignSummary& summary, const RunSummary& run) {
              return statusWord(overallStatus(run.run, summary.campaign.spec));
          },
          [](const CampaignSummary& summary, const RunSummary& run) {
              return QVariant(static_cast<int>(overallStatus(run.run, summary.campaign.spec)));
          }},
-        {QStringLiteral("Samples"), QStringLiteral("Completions stored, of those asked for."), true,
+        {QStringLiteral("Samples"), QStringLiteral("Completions stored, of those asked for."), Qt::AlignRight,
          [](const CampaignSummary& summary, const RunSummary& run) {
              const int total = samplesAskedFor(summary, run);
              return total == 0 ? QString() : QStringLiteral("%1 / %2").arg(run.samplesStored).arg(total);
@@ -89,22 +89,22 @@ QList<RunColumn> nameColumns() {
 
 QList<RunColumn> passColumns() {
     return {
-        {QStringLiteral("pass@1, %"),
-         QStringLiteral("Share of problems solved, with its Wilson 95 % interval."), true, passText,
+        {QStringLiteral("pass@1, %\n[95 % interval]"),
+         QStringLiteral("Share of problems solved, with its Wilson 95 % interval."), Qt::AlignRight, passText,
          [](const CampaignSummary&, const RunSummary& run) {
              return run.samplesScored > 0 ? QVariant(run.passAt1) : QVariant();
          }},
-        {QStringLiteral("Δ points"),
+        {QStringLiteral("Δ points\n[95 % interval]"),
          QStringLiteral(
              "pass@1 minus the baseline's in percentage points, with the paired bootstrap 95 % interval."),
-         true, deltaText,
+         Qt::AlignRight, deltaText,
          [](const CampaignSummary&, const RunSummary& run) {
              return run.comparison ? QVariant(run.comparison->passDelta) : QVariant();
          }},
-        {QStringLiteral("p (Holm)"),
+        {QStringLiteral("p\n(Holm)"),
          QStringLiteral(
              "Exact McNemar test against the baseline, Holm-corrected over the campaign's comparisons."),
-         true,
+         Qt::AlignRight,
          [](const CampaignSummary&, const RunSummary& run) {
              return run.comparison ? formatP(run.comparison->mcnemarPHolm) : QString();
          },
@@ -116,20 +116,21 @@ QList<RunColumn> passColumns() {
 
 QList<RunColumn> costColumns() {
     return {
-        numberColumn(QStringLiteral("TTFT p50, ms"), QStringLiteral("Time to first token, median."),
+        numberColumn(QStringLiteral("TTFT\np50, ms"), QStringLiteral("Time to first token, median."),
                      percentile(&RunSummary::ttftMs, &Percentiles::p50)),
-        numberColumn(QStringLiteral("TTFT p99, ms"), QStringLiteral("Time to first token, 99th percentile."),
+        numberColumn(QStringLiteral("TTFT\np99, ms"), QStringLiteral("Time to first token, 99th percentile."),
                      percentile(&RunSummary::ttftMs, &Percentiles::p99)),
-        numberColumn(QStringLiteral("TPOT p50, ms"),
+        numberColumn(QStringLiteral("TPOT\np50, ms"),
                      QStringLiteral("Time per output token, median over requests."),
                      percentile(&RunSummary::tpotMs, &Percentiles::p50)),
-        numberColumn(QStringLiteral("TPOT p99, ms"),
+        numberColumn(QStringLiteral("TPOT\np99, ms"),
                      QStringLiteral("Time per output token, 99th percentile."),
                      percentile(&RunSummary::tpotMs, &Percentiles::p99)),
         numberColumn(QStringLiteral("Tokens/s"),
                      QStringLiteral("Throughput of the latency measurement, all slots together."),
                      tokensPerSecond),
-        {QStringLiteral("Memory"), QStringLiteral("Weights, KV cache and workspace together."), true,
+        {QStringLiteral("Memory"), QStringLiteral("Weights, KV cache and workspace together."),
+         Qt::AlignRight,
          [](const CampaignSummary&, const RunSummary& run) {
              const auto parts = memoryParts(run);
              return parts ? formatBytes(parts->total()) : QString();
@@ -138,7 +139,8 @@ QList<RunColumn> costColumns() {
              const auto parts = memoryParts(run);
              return parts ? QVariant(parts->total()) : QVariant();
          }},
-        {QStringLiteral("Bytes/weight"), QStringLiteral("Of the quantized linears, scales included."), true,
+        {QStringLiteral("Bytes per\nweight"), QStringLiteral("Of the quantized linears, scales included."),
+         Qt::AlignRight,
          [](const CampaignSummary&, const RunSummary& run) {
              const auto bytes = bytesPerWeight(run);
              return bytes ? QString::number(*bytes, 'f', 3) : QString();
@@ -148,7 +150,7 @@ QList<RunColumn> costColumns() {
              return bytes ? QVariant(*bytes) : QVariant();
          }},
         {QStringLiteral("Budget"),
-         QStringLiteral("Whether the run keeps every limit of the real-time budget."), false,
+         QStringLiteral("Whether the run keeps every limit of the real-time budget."), Qt::AlignLeft,
          [](const CampaignSummary&, const RunSummary& run) {
              if (!run.insideBudget)
                  return QString();

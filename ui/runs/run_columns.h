@@ -14,7 +14,7 @@ namespace quantscope::ui {
 struct RunColumn {
     QString header;
     QString toolTip;
-    bool number = true; ///< right-aligned
+    Qt::AlignmentFlag alignment = Qt::AlignRight;
     std::function<QString(const storage::CampaignSummary&, const storage::RunSummary&)> text;
     /// Invalid where there is no data: such rows sort last.
     std::function<QVariant(const storage::CampaignSummary&, const storage::RunSummary&)> sortKey;

@@ -74,10 +74,7 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
             return baseline ? QStringLiteral("baseline") : QString();
         return column.text(summary_, run);
     case Qt::ToolTipRole: return toolTip(run, index.column());
-    case Qt::TextAlignmentRole:
-        if (index.column() == baselineColumn)
-            return static_cast<int>(Qt::AlignCenter);
-        return static_cast<int>((column.number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+    case Qt::TextAlignmentRole: return static_cast<int>(column.alignment | Qt::AlignVCenter);
     case Qt::DecorationRole:
         if (index.column() == schemeColumn)
             return (dark_ ? ChartTheme::darkGround() : ChartTheme::light())
@@ -98,7 +95,7 @@ QVariant RunsModel::headerData(int section, Qt::Orientation orientation, int rol
     if (role == Qt::ToolTipRole)
         return column.toolTip;
     if (role == Qt::TextAlignmentRole)
-        return static_cast<int>((column.number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+        return static_cast<int>(column.alignment | Qt::AlignVCenter);
     return {};
 }
 

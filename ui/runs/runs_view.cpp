@@ -60,10 +60,17 @@ RunsView::RunsView(QWidget* parent)
             [this] { Q_EMIT runSelected(currentRun()); });
 }
 
+int RunsView::neededWidth(int column) const {
+    constexpr int padding = 14;
+    const QString header = model_->headerData(column, Qt::Horizontal, Qt::DisplayRole).toString();
+    const int headerWidth = horizontalHeader()->fontMetrics().size(0, header).width();
+    return std::max(headerWidth, sizeHintForColumn(column)) + padding;
+}
+
 void RunsView::fitColumns() {
-    resizeColumnsToContents();
+    // Without the room for a sort arrow that the header asks for in each of its many columns.
     for (int column = 0; column < model_->columnCount(); ++column)
-        setColumnWidth(column, columnWidth(column) + 8);
+        setColumnWidth(column, neededWidth(column));
 }
 
 void RunsView::setSummary(const storage::CampaignSummary& summary) {
@@ -77,7 +84,7 @@ void RunsView::setSummary(const storage::CampaignSummary& summary) {
         fitColumns();
     else
         for (int column = 0; column < model_->columnCount(); ++column)
-            setColumnWidth(column, std::max(columnWidth(column), sizeHintForColumn(column) + 8));
+            setColumnWidth(column, std::max(columnWidth(column), neededWidth(column)));
     if (currentRun() != selected)
         selectRun(selected);
 }
@@ -111,8 +118,9 @@ QString RunsView::tabSeparated() const {
             cells += cell(column);
         return cells.join(u'\t') + u'\n';
     };
-    QString text =
-        line([this](int column) { return sorted_->headerData(column, Qt::Horizontal).toString(); });
+    QString text = line([this](int column) {
+        return sorted_->headerData(column, Qt::Horizontal).toString().replace(u'\n', u' ');
+    });
     for (const int row : rows)
         text += line([this, row](int column) {
             const int role = column == 0 ? int(Qt::AccessibleTextRole) : int(Qt::DisplayRole);
@@ -125,12 +133,18 @@ void RunsView::copySelection() const {
     QGuiApplication::clipboard()->setText(tabSeparated());
 }
 
+void RunsView::useCurrentAsBaseline() {
+    const storage::Id run = currentRun();
+    if (run != 0 && run != baseline_)
+        Q_EMIT baselineRequested(run);
+}
+
 void RunsView::contextMenuEvent(QContextMenuEvent* event) {
     const storage::Id run = currentRun();
     QMenu menu(this);
     QAction* useAsBaseline = menu.addAction(QStringLiteral("Use as &baseline"));
     useAsBaseline->setEnabled(run != 0 && run != baseline_);
-    connect(useAsBaseline, &QAction::triggered, this, [this, run] { Q_EMIT baselineRequested(run); });
+    connect(useAsBaseline, &QAction::triggered, this, &RunsView::useCurrentAsBaseline);
     QAction* copy = menu.addAction(QStringLiteral("&Copy as table (TSV)"));
     copy->setShortcut(QKeySequence::Copy);
     connect(copy, &QAction::triggered, this, &RunsView::copySelection);

@@ -29,6 +29,8 @@ class RunsView : public QTableView {
 
   public Q_SLOTS:
     void copySelection() const;
+    /// Asks for the current run as the baseline, unless it is.
+    void useCurrentAsBaseline();
 
   Q_SIGNALS:
     void runSelected(quantscope::storage::Id runId);
@@ -41,6 +43,7 @@ class RunsView : public QTableView {
 
   private:
     void fitColumns();
+    [[nodiscard]] int neededWidth(int column) const;
 
     RunsModel* model_;
     QSortFilterProxyModel* sorted_;

@@ -42,9 +42,10 @@ BudgetForm::BudgetForm(QWidget* parent)
     preset_->addItem(QStringLiteral("Custom"));
     preset_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     e2eTokens_->setRange(1, 32768);
+    preset_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(QStringLiteral("Preset"), preset_);
     form->addRow(QStringLiteral("TTFT p99"), ttft_);
     form->addRow(QStringLiteral("TPOT p99"), tpot_);

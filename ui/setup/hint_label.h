@@ -5,18 +5,23 @@
 
 namespace quantscope::ui {
 
-/// Small explaining text that wraps and stays readable on every palette.
+/// Small text that wraps: an explanation, or what is wrong. Readable on light and dark palettes.
 class HintLabel : public QLabel {
     Q_OBJECT
 
   public:
-    explicit HintLabel(const QString& text = {}, QWidget* parent = nullptr);
+    enum Kind { Explanation, Warning };
+
+    explicit HintLabel(const QString& text = {}, Kind kind = Explanation, QWidget* parent = nullptr);
 
   protected:
     void changeEvent(QEvent* event) override;
 
   private:
     void applyPalette();
+
+    Kind kind_;
+    bool applying_ = false;
 };
 
 } // namespace quantscope::ui

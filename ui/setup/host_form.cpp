@@ -42,9 +42,10 @@ HostForm::HostForm(QWidget* parent)
     auto* hostRow = new QHBoxLayout;
     hostRow->addWidget(launcher_, 1);
     hostRow->addWidget(refresh);
+    backend_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(QStringLiteral("Backend"), backend_);
     form->addRow(QStringLiteral("Host"), hostRow);
     form->addRow(devices_);

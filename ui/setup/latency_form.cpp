@@ -15,7 +15,7 @@ LatencyForm::LatencyForm(QWidget* parent)
     requests_->setRange(1, 100000);
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(QStringLiteral("Prompt tokens"), promptTokens_);
     form->addRow(QStringLiteral("Output tokens"), outputTokens_);
     form->addRow(QStringLiteral("Timed rounds"), requests_);

@@ -24,7 +24,7 @@ SamplingForm::SamplingForm(QWidget* parent)
 
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(QStringLiteral("Samples a problem"), samples_);
     form->addRow(QStringLiteral("Temperature"), temperature_);
     form->addRow(QStringLiteral("Top-p"), topP_);

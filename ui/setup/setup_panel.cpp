@@ -3,6 +3,7 @@
 
 #include "ui/setup/batch_picker.h"
 #include "ui/setup/budget_form.h"
+#include "ui/setup/hint_label.h"
 #include "ui/setup/host_form.h"
 #include "ui/setup/latency_form.h"
 #include "ui/setup/path_choice.h"
@@ -13,7 +14,6 @@
 
 #include <QCheckBox>
 #include <QFormLayout>
-#include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
 #include <QScrollArea>
@@ -45,7 +45,8 @@ SetupPanel::SetupPanel(QWidget* parent)
       latency_(new LatencyForm), budget_(new BudgetForm), name_(new QLineEdit), limit_(new QSpinBox),
       evalEnabled_(new QCheckBox(QStringLiteral("pass@1 on the problems"))),
       latencyEnabled_(new QCheckBox(QStringLiteral("Latency and memory"))), scroll_(new QScrollArea),
-      messages_(new QLabel), startButton_(new QPushButton(QStringLiteral("Start"))),
+      messages_(new HintLabel({}, HintLabel::Warning)),
+      startButton_(new QPushButton(QStringLiteral("Start"))),
       stopButton_(new QPushButton(QStringLiteral("Stop"))) {
     scroll_->setWidget(makeForm());
     scroll_->setWidgetResizable(true);
@@ -95,7 +96,7 @@ void SetupPanel::addMeasures(QVBoxLayout* layout) {
     auto* measures = new QWidget;
     auto* form = new QFormLayout(measures);
     form->setContentsMargins(0, 0, 0, 0);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(evalEnabled_);
     form->addRow(latencyEnabled_);
     form->addRow(QStringLiteral("Limit"), limit_);
@@ -121,8 +122,6 @@ QWidget* SetupPanel::makeForm() {
 
 QWidget* SetupPanel::makeButtons() {
     messages_->setObjectName(QStringLiteral("messages"));
-    messages_->setWordWrap(true);
-    messages_->setTextFormat(Qt::PlainText);
     messages_->setAccessibleName(QStringLiteral("What keeps the campaign from starting"));
     startButton_->setObjectName(QStringLiteral("start"));
     stopButton_->setObjectName(QStringLiteral("stop"));

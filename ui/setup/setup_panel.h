@@ -6,7 +6,6 @@
 #include <QWidget>
 
 class QCheckBox;
-class QLabel;
 class QLineEdit;
 class QPushButton;
 class QScrollArea;
@@ -17,6 +16,7 @@ namespace quantscope::ui {
 
 class BatchPicker;
 class BudgetForm;
+class HintLabel;
 class HostForm;
 class LatencyForm;
 class PathChoice;
@@ -69,7 +69,7 @@ class SetupPanel : public QWidget {
     QCheckBox* evalEnabled_;
     QCheckBox* latencyEnabled_;
     QScrollArea* scroll_;
-    QLabel* messages_;
+    HintLabel* messages_;
     QPushButton* startButton_;
     QPushButton* stopButton_;
     bool running_ = false;

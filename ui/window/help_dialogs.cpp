@@ -51,7 +51,8 @@ void showShortcuts(QWidget* window) {
     add("Ctrl+B", "show or hide the settings");
     add("Arrow keys in a chart", "go from run to run");
     add("Ctrl+C in the table", "copy the selected rows");
-    add("Menu key in the table", "use as baseline");
+    add("Ctrl+L", "use the selected run as baseline");
+    add("Ctrl+O", "show another campaign");
     add("Ctrl+Q", "quit");
     showText(window, QStringLiteral("Keyboard shortcuts"), QStringLiteral("<table>%1</table>").arg(rows));
 }
