@@ -7,9 +7,15 @@
 #include "engine/stats/mcnemar.h"
 #include "ui/numbers/run_numbers.h"
 
+#include <cmath>
+#include <limits>
 #include <vector>
 
 namespace quantscope::analysis {
+
+bool canShowEquivalence(int problems) {
+    return problems > 0 && 1.0 - std::pow(stats::default_alpha, 1.0 / problems) <= equivalenceMargin;
+}
 
 QString notComparedVerdict() {
     return QStringLiteral("not compared: no problem is scored in both runs");
@@ -67,8 +73,13 @@ void judge(QList<RawComparison>& comparisons) {
         }
         comparison.mcnemarPHolm = corrected[next++];
         const stats::Interval interval{comparison.passDeltaInterval.low, comparison.passDeltaInterval.high};
-        comparison.verdict = QString::fromStdString(
-            stats::verdict_sentence(interval, equivalenceMargin, comparison.mcnemarPHolm));
+        const stats::Difference difference =
+            stats::judge_difference(interval, equivalenceMargin, comparison.mcnemarPHolm);
+        const bool overreaches =
+            difference == stats::Difference::equivalent && !canShowEquivalence(raw.commonProblems);
+        const double margin = overreaches ? std::numeric_limits<double>::quiet_NaN() : equivalenceMargin;
+        comparison.verdict =
+            QString::fromStdString(stats::verdict_sentence(interval, margin, comparison.mcnemarPHolm));
     }
 }
 

@@ -8,6 +8,12 @@ namespace quantscope::analysis {
 /// The margin of "equivalent", stated before any data: 2 points of pass@1.
 inline constexpr double equivalenceMargin = 0.02;
 
+/// Whether so many problems can bear out "equivalent" at all: were the true share of flipped problems as
+/// large as the margin, seeing none among `problems` would have to be rarer than 5 % (1 - 0.05^(1/n) <=
+/// margin: 149 problems for 2 points). Without this, a handful of problems that all agree would give an
+/// interval of no width and a false claim.
+bool canShowEquivalence(int problems);
+
 /// What `Comparison::verdict` says where the two runs have no scored problem in common.
 QString notComparedVerdict();
 

@@ -252,8 +252,8 @@ void AnalysisTest::headlineOfALoss() {
 }
 
 void AnalysisTest::headlineNeverSaysThatNothingIsLost() {
-    const CampaignData same = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("pf", 20)),
-                                          run(2, QStringLiteral("int8"), 1, repeated("pf", 20), 0.0, 8)},
+    const CampaignData same = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("pf", 80)),
+                                          run(2, QStringLiteral("int8"), 1, repeated("pf", 80), 0.0, 8)},
                                          40);
     QCOMPARE(
         summarize(same).headline,
@@ -303,8 +303,8 @@ void AnalysisTest::headlineOfLatencyAlone() {
 }
 
 void AnalysisTest::headlineOfTheDemo() {
-    CampaignData data = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("pf", 20)),
-                                    run(2, QStringLiteral("int8"), 1, repeated("pf", 20), 0.0, 8)},
+    CampaignData data = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("pf", 80)),
+                                    run(2, QStringLiteral("int8"), 1, repeated("pf", 80), 0.0, 8)},
                                    40);
     data.campaign.spec.problems = QStringLiteral("demo");
     QVERIFY(summarize(data).headline.endsWith(QStringLiteral(" These are demo problems, not HumanEval.")));
