@@ -131,6 +131,9 @@ void Server::announce_loaded() {
                     config.hidden_size,
                     config.vocab_size,
                     host_->context_length()};
+    if (opened_.model == "demo") {
+        loaded.model.name = opened_.model; // its folder is named otherwise
+    }
     loaded.device = to_protocol(host_->device());
     loaded.schemes = host_->schemes();
     writer_.send(std::move(loaded));

@@ -60,7 +60,7 @@ class TestEventStream : public QObject {
 
   private Q_SLOTS:
     void initTestCase() {
-        QFile file(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/streams/handmade-demo.jsonl"));
+        QFile file(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/streams/demo.jsonl"));
         QVERIFY2(file.open(QIODevice::ReadOnly), qPrintable(file.fileName()));
         recorded_ = file.readAll().toStdString();
     }

@@ -12,9 +12,8 @@ class TestFakeWorker : public QObject {
 
     static QProcessEnvironment with(const QMap<QString, QString>& settings) {
         QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
-        environment.insert(
-            "QUANTSCOPE_FAKE_STREAM",
-            QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/streams/handmade-demo.jsonl"));
+        environment.insert("QUANTSCOPE_FAKE_STREAM",
+                           QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/streams/demo.jsonl"));
         for (auto it = settings.begin(); it != settings.end(); ++it) {
             environment.insert(it.key(), it.value());
         }

@@ -3,6 +3,8 @@
 
 #include <QDir>
 #include <QFile>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -131,9 +133,23 @@ class TestWorkerProcess : public QObject {
     }
 
     void a_session_that_cannot_fit_is_out_of_memory() {
+        QTemporaryDir folder;
+        const QDir demo(QUANTSCOPE_SOURCE_DIR "/resources/demo/model");
+        for (const QString& name : demo.entryList(QDir::Files)) {
+            QVERIFY(QFile::copy(demo.filePath(name), folder.filePath(name)));
+        }
+        QFile config(folder.filePath("config.json"));
+        QVERIFY(config.open(QIODevice::ReadWrite));
+        QJsonObject values = QJsonDocument::fromJson(config.readAll()).object();
+        values["max_position_embeddings"] = 1 << 20;
+        QVERIFY(config.resize(0) && config.seek(0));
+        config.write(QJsonDocument(values).toJson());
+        config.close();
+
         auto worker = start_worker();
         LoadRequest load = demo_load({"fp16"}, 1024);
-        load.context_length = 4096; // times 1024 slots: hundreds of GB of KV cache
+        load.model = folder.path().toStdString();
+        load.context_length = 1 << 20; // times 1024 slots: terabytes of KV cache
         worker->send(load);
         const auto error = worker->wait_for<ErrorEvent>();
         QVERIFY(error);
@@ -175,7 +191,7 @@ class TestWorkerProcess : public QObject {
         QElapsedTimer timer;
         timer.start();
         QCOMPARE(worker->close_stdin(), 0);
-        QVERIFY2(timer.elapsed() < 3000, std::to_string(timer.elapsed()).c_str());
+        QVERIFY2(timer.elapsed() < 5000, std::to_string(timer.elapsed()).c_str());
         QCOMPARE(children_of(pid), 0);
     }
 
@@ -185,7 +201,7 @@ class TestWorkerProcess : public QObject {
         worker->send(endless_eval());
         QVERIFY(worker->wait_for<SampleEvent>());
         worker->send(ShutdownRequest{});
-        QVERIFY(worker->process().waitForFinished(3000));
+        QVERIFY(worker->process().waitForFinished(5000));
         QCOMPARE(worker->process().exitCode(), 0);
     }
 
