@@ -90,6 +90,10 @@ Expected<> Database::connect(const OpenOptions& options) {
 
 /// Ours, or empty; before anything is written into a file of somebody else.
 Expected<> Database::checkIdentity() {
+    // One moment for all reads: another process may be migrating a new file.
+    const auto moment = Transaction::begin(*this, kOpening, Transaction::Kind::Read);
+    if (!moment)
+        return tl::unexpected(moment.error());
     const auto application = scalar(QStringLiteral("PRAGMA application_id"), {}, kOpening);
     if (!application)
         return tl::unexpected(application.error());
@@ -154,8 +158,10 @@ Expected<QVariant> Database::scalar(const QString& sql, const QVariantList& valu
     auto rows = execute(sql, values, doing);
     if (!rows)
         return tl::unexpected(rows.error());
-    const QVariant value = rows->next() ? rows->value(0) : QVariant();
-    return finished(*rows, doing).map([&] { return value; });
+    QVariant value = rows->next() ? rows->value(0) : QVariant();
+    if (auto done = finished(*rows, doing); !done)
+        return tl::unexpected(done.error());
+    return value;
 }
 
 Expected<QString> Database::integrityCheck() {

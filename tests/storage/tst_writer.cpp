@@ -176,6 +176,7 @@ void WriterTest::refusesAfterStop() {
 
 void WriterTest::takesJobsOfManyThreads() {
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t)
         threads.emplace_back([&, t] {
             for (int i = 0; i < 25; ++i)
