@@ -3,12 +3,13 @@
 
 #include "engine/backend/cpu/cpu_session.h"
 #include "engine/backend/cpu/kernels.h"
+#include "engine/backend/cpu/parallel.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
 #include <new>
-#include <omp.h>
+
 #include <string>
 
 namespace quantscope::cpu {
@@ -81,7 +82,7 @@ DeviceInfo CpuBackend::device() const {
             .name = name.empty() ? "CPU" : name,
             .memory_bytes = meminfo_bytes("MemTotal"),
             .detail = fmt::format("{}, {} threads; fp16 weights are computed in f32", kernels().name,
-                                  omp_get_max_threads())};
+                                  thread_count())};
 }
 
 bool CpuBackend::supports(const Scheme& scheme) const {

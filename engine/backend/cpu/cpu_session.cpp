@@ -8,13 +8,13 @@
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
-#include <omp.h>
+
 
 namespace quantscope::cpu {
 namespace {
 
 /// Below this many elements an elementwise pass stays on one thread.
-constexpr std::int64_t parallel_elements = 65'536;
+constexpr std::int64_t parallel_elements = 1'000'000;
 
 std::int32_t largest(const float* logits, int count) {
     std::int32_t best = 0;
@@ -37,18 +37,19 @@ std::size_t elements(std::int64_t a, std::int64_t b) { return static_cast<std::s
 CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWeights weights, int max_slots,
                        int context_length)
     : config_(config), weights_(std::move(weights)), context_length_(context_length),
-      lengths_(static_cast<std::size_t>(max_slots), 0), rope_(config, context_length) {
+      lengths_(static_cast<std::size_t>(max_slots), 0), rope_(config, context_length),
+      cache_length_((context_length + key_block - 1) / key_block * key_block) {
     const int rows = max_rows(max_slots);
     const std::int64_t q_size = std::int64_t{config.num_attention_heads} * config.head_dim;
     const std::int64_t kv_size = std::int64_t{config.num_key_value_heads} * config.head_dim;
-    const std::size_t cache_size = elements(elements(config.num_hidden_layers, max_slots), kv_size * context_length);
+    const std::size_t cache_size = elements(elements(config.num_hidden_layers, max_slots), kv_size * cache_length_);
     keys_ = Buffer<float>(cache_size);
     values_ = Buffer<float>(cache_size);
     const std::int64_t widest = std::max<std::int64_t>(
         {q_size + 2 * kv_size, config.hidden_size, 2 * std::int64_t{config.intermediate_size}});
     residual_ = Buffer<float>(elements(rows, config.hidden_size));
     projected_ = Buffer<float>(elements(rows, widest));
-    scores_ = Buffer<float>(elements(omp_get_max_threads(), context_length));
+    scores_ = Buffer<float>(elements(thread_count(), cache_length_));
     greedy_logits_ = Buffer<float>(elements(max_slots, config.vocab_size));
     hidden_input_ = LinearInput(rows, config.hidden_size, scheme.activations, scheme.activation_clip);
     attended_ = LinearInput(rows, q_size, scheme.activations, scheme.activation_clip);
@@ -174,14 +175,27 @@ void CpuSession::add_projection(const PackedWeights& weights, const LinearInput&
 
 float* CpuSession::cache(Buffer<float>& which, std::int64_t layer, int slot, int kv_head) {
     const std::int64_t index = (layer * max_slots() + slot) * config_.num_key_value_heads + kv_head;
-    return which.data() + index * context_length_ * config_.head_dim;
+    return which.data() + index * cache_length_ * config_.head_dim;
+}
+
+/// keys, values: [kv_heads][head_dim] of one token
+void CpuSession::append_to_cache(std::int64_t layer, const Row& row, const float* keys, const float* values) {
+    const std::int64_t head_dim = config_.head_dim;
+    for (int h = 0; h < config_.num_key_value_heads; ++h, keys += head_dim, values += head_dim) {
+        float* const block =
+            cache(keys_, layer, row.slot, h) + row.position / key_block * key_block * head_dim + row.position % key_block;
+        for (std::int64_t d = 0; d < head_dim; ++d) {
+            block[d * key_block] = keys[d];
+        }
+        std::memcpy(cache(values_, layer, row.slot, h) + row.position * head_dim, values,
+                    static_cast<std::size_t>(head_dim) * sizeof(float));
+    }
 }
 
 void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) {
     const int heads = config_.num_attention_heads;
     const int kv_heads = config_.num_key_value_heads;
     const int head_dim = config_.head_dim;
-    const auto head_bytes = static_cast<std::size_t>(head_dim) * sizeof(float);
     const std::int64_t qkv_size = std::int64_t{heads + 2 * kv_heads} * head_dim;
     const auto rows = static_cast<std::int64_t>(rows_.size());
     const Kernels& k = kernels();
@@ -194,12 +208,7 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
         for (int h = 0; h < heads + kv_heads; ++h) {
             k.rope(head + h * head_dim, rope_.cosines(row.position), rope_.sines(row.position), head_dim);
         }
-        head += heads * head_dim;
-        for (int h = 0; h < kv_heads; ++h, head += head_dim) {
-            const std::int64_t at = std::int64_t{row.position} * head_dim;
-            std::memcpy(cache(keys_, index, row.slot, h) + at, head, head_bytes);
-            std::memcpy(cache(values_, index, row.slot, h) + at, head + kv_heads * head_dim, head_bytes);
-        }
+        append_to_cache(index, row, head + heads * head_dim, head + (heads + kv_heads) * head_dim);
     });
 
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
@@ -214,7 +223,7 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
         const int kv_head = h / (heads / kv_heads);
         k.attend(projected_.data() + m * qkv_size + h * head_dim, cache(keys_, index, row.slot, kv_head),
                  cache(values_, index, row.slot, kv_head), row.position + 1, head_dim, scale,
-                 scores_.data() + std::int64_t{omp_get_thread_num()} * context_length_,
+                 scores_.data() + thread_index() * cache_length_,
                  attended_.values() + m * attended_.stride() + h * head_dim);
     });
     attended_.prepare(static_cast<int>(rows), std::int64_t{heads} * head_dim);

@@ -48,6 +48,7 @@ class CpuSession final : public Session {
     void write_logits(float* logits);
     void norm(const std::vector<float>& gamma, LinearInput& to);
     void add_projection(const PackedWeights& weights, const LinearInput& input);
+    void append_to_cache(std::int64_t layer, const Row& row, const float* keys, const float* values);
     float* cache(Buffer<float>& which, std::int64_t layer, int slot, int kv_head);
 
     ModelConfig config_;
@@ -55,13 +56,14 @@ class CpuSession final : public Session {
     int context_length_;
     std::vector<int> lengths_; ///< [max_slots]
     RopeTable rope_;
-    Buffer<float> keys_;   ///< [layers][max_slots][kv_heads][context_length][head_dim]
-    Buffer<float> values_; ///< as keys_
+    std::int64_t cache_length_; ///< context_length_ rounded up to key_block
+    Buffer<float> keys_;        ///< [layers][max_slots][kv_heads][cache_length / 16][head_dim][16]
+    Buffer<float> values_;      ///< [layers][max_slots][kv_heads][cache_length][head_dim]
 
     std::vector<Row> rows_;
     Buffer<float> residual_;   ///< [rows][hidden]
     Buffer<float> projected_;  ///< [rows][widest linear output]
-    Buffer<float> scores_;     ///< [threads][context_length]
+    Buffer<float> scores_;     ///< [threads][cache_length]
     Buffer<float> greedy_logits_; ///< [max_slots][vocab]
     LinearInput hidden_input_; ///< of qkv, gate_up
     LinearInput attended_;     ///< of o_proj

@@ -8,6 +8,10 @@ namespace quantscope::cpu {
 /// Outputs of a linear are stored and computed in blocks of this many columns (see packed_weights.h).
 inline constexpr int block_columns = 64;
 
+/// Keys of the KV cache are held in blocks of this many tokens, [tokens / 16][head_dim][16], so that scores need no
+/// sum across a vector.
+inline constexpr int key_block = 16;
+
 /// Integer activations: `rows` quantized vectors.
 struct Int8Rows {
     const std::int8_t* codes;  ///< [rows][stride]; zero from the true length up to the padded one
@@ -56,7 +60,8 @@ struct Kernels {
     void (*rope)(float* head, const float* cosines, const float* sines, int head_dim);
     /// Block Hadamard, as hadamard_transform() in engine/schemes/hadamard.h.
     void (*hadamard)(float* x, std::int64_t count, int block);
-    /// One query head over `count` keys and values [count][head_dim]; scores is scratch [count].
+    /// One query head over `count` keys (in key blocks) and values [count][head_dim]; scores is scratch of `count`
+    /// rounded up to key_block.
     void (*attend)(const float* query, const float* keys, const float* values, std::int64_t count, int head_dim,
                    float scale, float* scores, float* out);
 };

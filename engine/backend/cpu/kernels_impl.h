@@ -10,6 +10,15 @@
 namespace quantscope::cpu {
 namespace {
 
+/// Asks for the weights that a product reads 2 KiB later: one token's products do nothing but wait for weights.
+/// (An address past the end is no fault.)
+template<std::int64_t Bytes>
+QS_INLINE void prefetch(const std::uint8_t* weights) {
+    for (std::int64_t line = 0; line < Bytes; line += 64) {
+        __builtin_prefetch(weights + 2048 + line);
+    }
+}
+
 template<int Rows, class Codes>
 void dot_codes(const std::int8_t* x, std::int64_t stride, const std::int32_t* sums, const std::uint8_t* block,
                std::int64_t k, std::int32_t* out) {
@@ -17,6 +26,7 @@ void dot_codes(const std::int8_t* x, std::int64_t stride, const std::int32_t* su
     for (std::int64_t group = 0; group < k / 4; ++group) {
         i8x64 w[4];
         Codes::load_group(block + group * Codes::group_bytes, w);
+        prefetch<Codes::group_bytes>(block + group * Codes::group_bytes);
         for (int row = 0; row < Rows; ++row) {
             const auto x4 = load<std::int32_t>(x + row * stride + 4 * group);
             for (int j = 0; j < 4; ++j) {
@@ -56,6 +66,7 @@ void dot_floats(const float* x, std::int64_t stride, const std::uint8_t* block, 
     f32x16 acc[Rows][4] = {};
     for (std::int64_t i = 0; i < k; ++i) {
         f32x16 w[4];
+        prefetch<block_columns * Weights::bytes>(block + i * block_columns * Weights::bytes);
         for (int j = 0; j < 4; ++j) {
             w[j] = Weights::at(block + (i * block_columns + 16 * j) * Weights::bytes);
         }
@@ -185,15 +196,17 @@ void rms_norm(const float* x, const float* gamma, float eps, std::int64_t count,
     }
 }
 
+QS_INLINE f32x16 silu_times(f32x16 gate, f32x16 up) { return gate / (1.0F + exponential(-gate)) * up; }
+
 void silu_multiply(float* gate, const float* up, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; i += 16) {
-        const auto width = static_cast<std::size_t>(count - i < 16 ? count - i : 16) * sizeof(float);
-        f32x16 g = {};
-        f32x16 u = {};
-        std::memcpy(&g, gate + i, width);
-        std::memcpy(&u, up + i, width);
-        const f32x16 y = g / (1.0F + exponential(-g)) * u;
-        std::memcpy(gate + i, &y, width);
+    std::int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        store(gate + i, silu_times(load<f32x16>(gate + i), load<f32x16>(up + i)));
+    }
+    if (i < count) {
+        const std::int64_t rest = count - i;
+        const f32x16 y = silu_times(load_first(gate + i, rest, f32x16{}), load_first(up + i, rest, f32x16{}));
+        std::memcpy(gate + i, &y, static_cast<std::size_t>(rest) * sizeof(float));
     }
 }
 
@@ -233,61 +246,84 @@ void hadamard(float* x, std::int64_t count, int block) {
     }
 }
 
-float dot(const float* a, const float* b, int count) {
-    f32x16 sums = {};
-    int i = 0;
-    for (; i + 16 <= count; i += 16) {
-        sums += load<f32x16>(a + i) * load<f32x16>(b + i);
+/// scores[t] = scale * query . key[t] for Blocks * 16 keys; each lane is one chain in order of d.
+template<int Blocks>
+void score_keys(const float* query, const float* keys, int head_dim, float scale, float* scores) {
+    f32x16 acc[Blocks] = {};
+    for (int d = 0; d < head_dim; ++d) {
+        for (int b = 0; b < Blocks; ++b) {
+            acc[b] += query[d] * load<f32x16>(keys + (std::int64_t{b} * head_dim + d) * key_block);
+        }
     }
-    float total = sum_lanes(sums);
-    for (; i < count; ++i) {
-        total += a[i] * b[i];
+    for (int b = 0; b < Blocks; ++b) {
+        store(scores + b * key_block, acc[b] * scale);
     }
-    return total;
 }
 
-/// Turns scores into e^(score - max) and returns their sum.
+/// Turns scores[0, count) into e^(score - max), those up to the end of the last block into 0; returns the sum.
 float exponentiate(float* scores, std::int64_t count) {
-    float peak = scores[0];
-    for (std::int64_t t = 1; t < count; ++t) {
-        peak = scores[t] > peak ? scores[t] : peak;
+    const std::int64_t whole = count / key_block * key_block;
+    const f32x16 none = f32x16{} - FLT_MAX;
+    f32x16 peaks = count > whole ? load_first(scores + whole, count - whole, none) : none;
+    for (std::int64_t t = 0; t < whole; t += key_block) {
+        peaks = maximum(load<f32x16>(scores + t), peaks);
     }
+    const float peak = max_lanes(peaks);
     f32x16 sums = {};
-    for (std::int64_t t = 0; t < count; t += 16) {
-        const std::int64_t width = count - t < 16 ? count - t : 16;
-        f32x16 v = f32x16{} - FLT_MAX; // lanes past the end add e^-87
-        std::memcpy(&v, scores + t, static_cast<std::size_t>(width) * sizeof(float));
-        f32x16 e = exponential(v - peak);
-        for (std::int64_t lane = width; lane < 16; ++lane) {
-            e[lane] = 0.0F;
-        }
+    for (std::int64_t t = 0; t < whole; t += key_block) {
+        const f32x16 e = exponential(load<f32x16>(scores + t) - peak);
         sums += e;
-        std::memcpy(scores + t, &e, static_cast<std::size_t>(width) * sizeof(float));
+        store(scores + t, e);
+    }
+    if (count > whole) {
+        const f32x16 e = exponential(load_first(scores + whole, count - whole, none) - peak);
+        const f32x16 kept = load_first(&e, count - whole, f32x16{});
+        sums += kept;
+        store(scores + whole, kept);
     }
     return sum_lanes(sums);
 }
 
+/// out = inverse * sum of scores[t] * values[t], for Lanes * 16 of the head's dimensions; even and odd t are two chains.
+template<int Lanes>
+void mix_values(const float* scores, const float* values, std::int64_t count, int head_dim, float inverse, float* out) {
+    f32x16 acc[2][Lanes] = {};
+    std::int64_t t = 0;
+    for (; t + 2 <= count; t += 2) {
+        for (int odd = 0; odd < 2; ++odd) {
+            for (int j = 0; j < Lanes; ++j) {
+                acc[odd][j] += scores[t + odd] * load<f32x16>(values + (t + odd) * head_dim + 16 * j);
+            }
+        }
+    }
+    for (int j = 0; j < Lanes && t < count; ++j) {
+        acc[0][j] += scores[t] * load<f32x16>(values + t * head_dim + 16 * j);
+    }
+    for (int j = 0; j < Lanes; ++j) {
+        store(out + 16 * j, (acc[0][j] + acc[1][j]) * inverse);
+    }
+}
+
 void attend(const float* query, const float* keys, const float* values, std::int64_t count, int head_dim,
             float scale, float* scores, float* out) {
-    for (std::int64_t t = 0; t < count; ++t) {
-        scores[t] = dot(query, keys + t * head_dim, head_dim) * scale;
+    std::int64_t t = 0;
+    for (; t + 4 * key_block <= count; t += 4 * key_block) {
+        score_keys<4>(query, keys + t * head_dim, head_dim, scale, scores + t);
+    }
+    for (; t < count; t += key_block) {
+        score_keys<1>(query, keys + t * head_dim, head_dim, scale, scores + t);
     }
     const float inverse = 1.0F / exponentiate(scores, count);
     int i = 0;
     for (; i + 64 <= head_dim; i += 64) {
-        f32x16 acc[4] = {};
-        for (std::int64_t t = 0; t < count; ++t) {
-            for (int j = 0; j < 4; ++j) {
-                acc[j] += scores[t] * load<f32x16>(values + t * head_dim + i + 16 * j);
-            }
-        }
-        for (int j = 0; j < 4; ++j) {
-            store(out + i + 16 * j, acc[j] * inverse);
-        }
+        mix_values<4>(scores, values + i, count, head_dim, inverse, out + i);
+    }
+    for (; i + 16 <= head_dim; i += 16) {
+        mix_values<1>(scores, values + i, count, head_dim, inverse, out + i);
     }
     for (; i < head_dim; ++i) {
         float acc = 0.0F;
-        for (std::int64_t t = 0; t < count; ++t) {
+        for (t = 0; t < count; ++t) {
             acc += scores[t] * values[t * head_dim + i];
         }
         out[i] = acc * inverse;

@@ -12,7 +12,7 @@ namespace quantscope::cpu {
 namespace {
 
 /// Below this many multiplications a second thread costs more than it saves.
-constexpr std::int64_t parallel_work = 400'000;
+constexpr std::int64_t parallel_work = 8'000'000;
 
 constexpr int chunk_rows = 64; ///< rows whose products with one block stand on the stack
 

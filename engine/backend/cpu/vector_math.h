@@ -32,26 +32,28 @@ QS_INLINE void store(void* to, T value) {
     std::memcpy(to, &value, sizeof value);
 }
 
-/// Lanes are added in a fixed tree: 8 + 8, 4 + 4, 2 + 2, 1 + 1.
-QS_INLINE float sum_lanes(f32x16 v) {
-    float lanes[16];
-    std::memcpy(lanes, &v, sizeof lanes);
-    for (int half = 8; half > 0; half /= 2) {
-        for (int i = 0; i < half; ++i) {
-            lanes[i] += lanes[i + half];
-        }
-    }
-    return lanes[0];
+template<class T>
+QS_INLINE T load_first(const void* from, std::int64_t lanes, T rest) {
+    std::memcpy(&rest, from, static_cast<std::size_t>(lanes) * sizeof(rest[0]));
+    return rest;
 }
 
 QS_INLINE f32x16 maximum(f32x16 a, f32x16 b) { return a > b ? a : b; }
 
+/// Lanes are combined in a fixed tree: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
+template<class Combine>
+QS_INLINE float fold_lanes(f32x16 v, Combine combine) {
+    v = combine(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    v = combine(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    v = combine(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    v = combine(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+    return v[0];
+}
+QS_INLINE float sum_lanes(f32x16 v) {
+    return fold_lanes(v, [](f32x16 a, f32x16 b) { return a + b; });
+}
 QS_INLINE float max_lanes(f32x16 v) {
-    float best = v[0];
-    for (int i = 1; i < 16; ++i) {
-        best = v[i] > best ? v[i] : best;
-    }
-    return best;
+    return fold_lanes(v, [](f32x16 a, f32x16 b) { return maximum(a, b); });
 }
 
 QS_INLINE f32x16 absolute(f32x16 v) { return (f32x16)((i32x16)v & 0x7fffffff); }
