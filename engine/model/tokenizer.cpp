@@ -193,7 +193,7 @@ Expected<std::string> Tokenizer::completion_text(std::string_view prompt,
     }
     const auto base = decode(prompt_ids);
     if (!base) {
-        return base;
+        return tl::unexpected(base.error());
     }
     return text->substr(common_prefix(*base, *text));
 }
