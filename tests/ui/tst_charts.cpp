@@ -8,6 +8,7 @@
 
 #include <QDir>
 #include <QFile>
+#include <QPainter>
 #include <QSvgRenderer>
 #include <QTemporaryDir>
 #include <QTest>
@@ -53,7 +54,7 @@ QString svgText(const QByteArray& svg) {
     QString text;
     while (!reader.atEnd())
         if (reader.readNext() == QXmlStreamReader::Characters)
-            text += reader.text() + u'\n';
+            text += reader.text().toString() + u'\n';
     return reader.hasError() ? QString() : text;
 }
 

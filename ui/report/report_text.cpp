@@ -120,13 +120,18 @@ QString reportTitle(const CampaignSummary& summary) {
 
 QString abstractText(const CampaignSummary& summary) {
     const auto& spec = summary.campaign.spec;
-    QString text =
-        QStringLiteral("We compare %1 on %2 at batch %3, on %4 of %5, on %6. ")
-            .arg(joinWords(schemeLabels(summary)), modelName(spec), batchWords(summary),
-                 countOf(problemCount(summary), QStringLiteral("problem"), QStringLiteral("problems")),
-                 problemsName(spec),
-                 summary.campaign.deviceName.isEmpty() ? QStringLiteral("a device that was not named")
-                                                       : summary.campaign.deviceName);
+    const QString problems =
+        usesDemoProblems(spec)
+            ? QStringLiteral("%1 demo problems (not HumanEval)").arg(problemCount(summary))
+            : QStringLiteral("%1 of %2")
+                  .arg(countOf(problemCount(summary), QStringLiteral("problem"), QStringLiteral("problems")),
+                       problemsName(spec));
+    const QString& device = summary.campaign.deviceName;
+    QString text = QStringLiteral("We compare %1 on %2 at batch %3, on %4, on %5. ")
+                       .arg(joinWords(schemeLabels(summary)),
+                            usesDemoModel(spec) ? QStringLiteral("the demo model") : modelName(spec),
+                            batchWords(summary), problems,
+                            device.isEmpty() ? QStringLiteral("a device that was not named") : device);
     if (!summary.headline.isEmpty())
         text += summary.headline + u' ';
     for (const RunSummary& run : summary.runs)

@@ -37,6 +37,8 @@ HostForm::HostForm(QWidget* parent)
     launcher_->setToolTip(
         QStringLiteral("A command that starts the worker elsewhere, for example “ssh gpu-host” or "
                        "“srun -N1 --gres=gpu:1”. Empty: this machine."));
+    backend_->setObjectName(QStringLiteral("backend"));
+    launcher_->setObjectName(QStringLiteral("launcher"));
     auto* refresh = new QPushButton(QStringLiteral("Refresh"));
     refresh->setToolTip(QStringLiteral("Asks the host again for its devices and schemes."));
     auto* hostRow = new QHBoxLayout;
