@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proves that no training program is a demo problem. Standard library only; exit code 1 says it failed.
 
-Every training composition is drawn again from the seed and compared with every problem: by its operations
-(whatever their order and parameters), and by its body with the argument's name taken out. The bodies of the
-problems are read from the file, not from the generator. The check also sees to it that every operation and
+Every training program is drawn again from the seed and compared with every problem: by its operations (whatever
+their order and parameters), and by its body with the argument's name taken out. The bodies of the problems are
+read from the file, not from the generator. The check also sees to it that every operation and
 every parameter of a problem occurs in training, so that the problems can be solved at all.
 """
 
@@ -13,7 +13,8 @@ import json
 import re
 import sys
 
-from demo_programs.composition import skeleton, training_compositions
+from corpus import drawn_programs
+from demo_programs.composition import skeleton
 from demo_programs.problem import held_out
 from demo_programs.program import ANY_NAME, normalised_body
 from settings import PROBLEM_COUNT, PROBLEMS_FILE, PROGRAM_COUNT, SEED
@@ -22,7 +23,7 @@ from settings import PROBLEM_COUNT, PROBLEMS_FILE, PROGRAM_COUNT, SEED
 def body_of(problem):
     """The canonical solution with the argument's name taken out."""
     argument = re.match(r"def \w+\((\w+):", problem["prompt"]).group(1)
-    return re.sub(rf"(?<![\"\w]){argument}(?![\"\w])", ANY_NAME, problem["canonical_solution"])
+    return re.sub(rf"(?<![\"\w.]){argument}(?![\"\w])", ANY_NAME, problem["canonical_solution"])
 
 
 def parts_of(composition):
@@ -33,20 +34,28 @@ def parts_of(composition):
             yield step.operation.name, place, parameter
 
 
-def find_faults(problems, compositions, program_count):
-    skeletons = {skeleton(c): p["task_id"] for p, c in zip(problems, compositions)}
-    bodies = {body_of(p): p["task_id"] for p in problems}
-    unseen = {part for c in compositions for part in parts_of(c)}
-    faults = []
-    for number, composition in enumerate(training_compositions(SEED, program_count, frozenset(skeletons))):
-        unseen.difference_update(parts_of(composition))
-        text = normalised_body(composition)
-        if text in bodies:
-            faults.append(f"training program {number} has the body of {bodies[text]}")
+def read_training(program_count):
+    """(skeletons, bodies, parts) of every training program."""
+    skeletons, bodies, parts = set(), set(), set()
+    for composition in drawn_programs(program_count):
+        skeletons.add(skeleton(composition))
+        bodies.add(normalised_body(composition))
+        parts.update(parts_of(composition))
+    return skeletons, bodies, parts
+
+
+def find_faults(problems, compositions, training):
+    skeletons, bodies, parts = training
+    for problem, composition in zip(problems, compositions):
+        task = problem["task_id"]
+        if body_of(problem) in bodies:
+            yield f"{task}: a training program has the same body"
+        if normalised_body(composition) != body_of(problem):
+            yield f"{task}: its body in the file is not that of its composition"
         if skeleton(composition) in skeletons:
-            faults.append(f"training program {number} has the operations of {skeletons[skeleton(composition)]}")
-    faults += [f"no training program has operation {n} with parameter {p!r}" for n, _, p in sorted(unseen, key=repr)]
-    return faults
+            yield f"{task}: a training program has the same operations"
+        for name, _, parameter in set(parts_of(composition)) - parts:
+            yield f"{task}: no training program has operation {name} with parameter {parameter!r}"
 
 
 def main():
@@ -57,10 +66,11 @@ def main():
 
     with open(options.problems, encoding="utf-8") as lines:
         problems = [json.loads(line) for line in lines]
-    expected, compositions = held_out(SEED, PROBLEM_COUNT)
-    faults = [] if problems == expected else [f"{options.problems} is not what make_problems.py writes"]
-    if not faults:
-        faults = find_faults(problems, compositions, options.programs)
+    training = read_training(options.programs)
+    expected, compositions = held_out(SEED, PROBLEM_COUNT, training[0])
+    faults = list(find_faults(problems, compositions, training))
+    if problems != expected:
+        faults.append(f"{options.problems} is not what make_problems.py writes")
     for fault in faults[:20]:
         print(f"check_holdout: {fault}", file=sys.stderr)
     if faults:

@@ -2,25 +2,30 @@
 """The training text: every training composition in several wordings, each a prompt and a body. Standard library only."""
 
 import functools
+import json
 
 from demo_programs.chance import source
-from demo_programs.composition import skeleton, training_compositions
-from demo_programs.problem import held_out
+from demo_programs.composition import training_compositions
 from demo_programs.program import body
 from demo_programs.wording import header
-from settings import PROBLEM_COUNT, PROGRAM_COUNT, SEED
+from settings import PROGRAM_COUNT, RESERVED_FILE, SEED
 
 WORDING_STREAM = 3
 
 
+def drawn_programs(count=PROGRAM_COUNT):
+    """Yields the training compositions; reserved.json lists what was set aside before the first of them was drawn."""
+    reserved = frozenset(tuple(codes) for codes in json.loads(RESERVED_FILE.read_text(encoding="utf-8")))
+    return training_compositions(SEED, count, reserved)
+
+
 @functools.lru_cache(maxsize=1)
 def training_programs(count=PROGRAM_COUNT):
-    _, compositions = held_out(SEED, PROBLEM_COUNT)
-    return list(training_compositions(SEED, count, frozenset(skeleton(c) for c in compositions)))
+    return list(drawn_programs(count))
 
 
 def document(composition, number, wording):
     """(prompt, body) of training program `number` in its wording `wording`; the body has no last newline."""
     random = source(SEED, WORDING_STREAM, wording, number)
-    prompt, _, argument = header(random, composition)
+    prompt, argument, _ = header(random, composition)
     return prompt, body(composition, argument).rstrip("\n")

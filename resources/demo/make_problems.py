@@ -4,12 +4,15 @@
 
 import json
 
+from corpus import drawn_programs
+from demo_programs.composition import skeleton
 from demo_programs.problem import held_out
 from settings import PROBLEM_COUNT, PROBLEMS_FILE, SEED
 
 
 def main():
-    problems, _ = held_out(SEED, PROBLEM_COUNT)
+    trained = {skeleton(composition) for composition in drawn_programs()}
+    problems, _ = held_out(SEED, PROBLEM_COUNT, trained)
     lines = [json.dumps(problem, ensure_ascii=True) + "\n" for problem in problems]
     PROBLEMS_FILE.write_text("".join(lines), encoding="utf-8")
     print(f"{len(problems)} problems written to {PROBLEMS_FILE}")

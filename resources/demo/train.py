@@ -23,8 +23,8 @@ from llama import Llama, Shape, save_folder
 from settings import MODEL_FOLDER, PROGRAM_COUNT, SEED
 
 BOS, EOS, PADDING = 1, 2, 2
-LONGEST = 256
-BUCKETS = (96, 112, 128, 160, LONGEST)
+LONGEST = 208
+BUCKETS = (136, LONGEST)
 PROMPT_WEIGHT = 0.1
 WARMUP_STEPS = 200
 REPORT_STEPS = 100
@@ -103,12 +103,31 @@ def rate_at(step, steps):
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def train(options, device):
+def get_corpus(options):
+    if options.corpus and options.corpus.exists():
+        return torch.load(options.corpus)
     started = time.monotonic()
     rows, sizes = encode_corpus(options.out, options.wordings, options.programs)
-    print(f"{len(rows)} documents, {int(sizes[:, 1].sum())} tokens, encoded in {time.monotonic() - started:.0f} s", flush=True)
+    seconds = time.monotonic() - started
+    print(f"{len(rows)} documents, {int(sizes[:, 1].sum())} tokens, encoded in {seconds:.0f} s", flush=True)
+    if options.corpus:
+        torch.save((rows, sizes), options.corpus)
+    return rows, sizes
+
+
+def train(options, device):
+    rows, sizes = get_corpus(options)
     torch.manual_seed(SEED)
-    model = Llama(Shape()).to(device)
+    hidden, intermediate, layers = options.shape
+    heads = hidden // 64
+    shape = Shape(
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=max(1, heads // 4),
+    )
+    model = Llama(shape).to(device)
     rows, sizes = rows.to(device), sizes.to(device)
     optimizer = make_optimizer(model, options, fused=device == "cuda")
     step_loss = torch.compile(loss_of, dynamic=False) if device == "cuda" else loss_of
@@ -143,9 +162,11 @@ def train(options, device):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=MODEL_FOLDER, help="the model folder; holds tokenizer.model already")
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--batch-tokens", type=int, default=65_536)
-    parser.add_argument("--wordings", type=int, default=6, help="how often each program is written, each time in other words")
+    parser.add_argument("--steps", type=int, default=5001)
+    parser.add_argument("--batch-tokens", type=int, default=32_768)
+    parser.add_argument("--shape", type=int, nargs=3, default=(256, 768, 4), metavar=("HIDDEN", "INTERMEDIATE", "LAYERS"))
+    parser.add_argument("--corpus", type=Path, help="keep the encoded training text in this file, for several trainings")
+    parser.add_argument("--wordings", type=int, default=5, help="how often each program is written, each time in other words")
     parser.add_argument("--programs", type=int, default=PROGRAM_COUNT)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--most-seconds", type=float, default=3600, help="lower --steps so that training ends in time")
@@ -156,7 +177,7 @@ def main():
     record = train(options, device)
     record["device"] = torch.cuda.get_device_name() if device == "cuda" else platform.processor()
     record["torch"] = torch.__version__
-    record["options"] = {name: value for name, value in vars(options).items() if name != "out"}
+    record["options"] = {name: value for name, value in vars(options).items() if name not in ("out", "corpus")}
     (options.out / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws compositions of one to three operations, and says when two compositions count as the same."""
+"""Draws compositions of one to four operations, and says when two compositions count as the same."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ BY_KIND = {
     kind: tuple(o for o in OPERATIONS if o.takes == kind) for kind in ("numbers", "text", "words", "table", "number")
 }
 FIRST_KINDS = ("numbers",) * 6 + ("text",) * 5 + ("words",) * 4 + ("table",) * 4 + ("number",)
-LENGTHS = (1,) + (2,) * 3 + (3,) * 6
+LENGTHS = (1,) + (2,) * 3 + (3,) * 5 + (4,) * 4
 TRAINING_STREAM = 1
 TEST_STREAM = 2
 

@@ -17,7 +17,7 @@ EDGES = {
 
 
 def _numbers(random, longest):
-    low, high = pick(random, ((0, 9), (0, 30), (-9, 9), (-5, 40), (1, 5)))
+    low, high = pick(random, ((0, 9), (0, 30), (-9, 9), (-9, 60), (1, 5), (1, 99)))
     return [between(random, low, high) for _ in range(between(random, 2, longest))]
 
 
@@ -36,7 +36,7 @@ def _words(random, longest):
 
 
 def _table(random, longest):
-    low, high = pick(random, ((0, 9), (0, 30), (-9, 20)))
+    low, high = pick(random, ((0, 9), (0, 30), (-9, 20), (1, 99)))
     return {pick(random, NOUNS): between(random, low, high) for _ in range(between(random, 1, max(2, longest - 3)))}
 
 

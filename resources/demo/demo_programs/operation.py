@@ -13,13 +13,15 @@ ANNOTATIONS = {
     "truth": "bool",
 }
 
+AMOUNTS = tuple(range(1, 100))
+FACTORS = tuple(range(2, 20))
 SMALL = tuple(range(2, 10))
 COUNTS = (1, 2, 3, 4, 5)
-LIMITS = tuple(range(-5, 0)) + tuple(range(1, 31))  # 0 has operations of its own
+LIMITS = tuple(range(-9, 0)) + AMOUNTS  # 0 has operations of its own
 VOWELS = "aeiou"
 LETTERS = tuple("abcdefghilmnoprstuw")
 MARKS = ("-", "_", "+", "/", "|", ":", ";", "!", "?", "*", "#", ".")
-STEMS = ("ab", "re", "un", "ing", "er", "x", "ly", "pre", "end", "no", "ok", "zz")
+STEMS = tuple(a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in "lnrst")
 
 
 class Operation(NamedTuple):
@@ -53,9 +55,10 @@ def source_literal(parameter):
     return '"' + parameter + '"' if isinstance(parameter, str) else str(parameter)
 
 
-def fill(template, step, value=""):
-    """The template with the value's expression and the step's parameters in place."""
+def fill(template, step, value="", write=source_literal):
+    """The template with the value's expression and the step's parameters in place, written by `write`."""
     text = template.replace("$v", value)
     for mark, parameter in zip(("$a", "$b"), step.parameters):
-        text = text.replace(mark, source_literal(parameter))
+        if mark in text:
+            text = text.replace(mark, write(parameter))
     return text

@@ -7,21 +7,29 @@ from .inputs import EDGES, example_input
 from .program import apply_steps, body
 from .wording import header
 
-TEST_LENGTHS = (2, 2, 3, 3, 3)
+TEST_LENGTHS = (3, 4)
 MOST_ASSERTS = 10
 FEWEST_ASSERTS = 6
 LONGEST_RESULT = 200
 LONGEST_PROMPT = 420
+POOL = 80
 
 
-def _wrong_variants(random, composition):
-    """Programs that the tests must fail: a step left out, or a step's parameter changed."""
+def _near_misses(parameter, domain):
+    """The values a wrong program is likely to have instead: the neighbours, and those a ten away."""
+    if isinstance(parameter, str):
+        place = domain.index(parameter)
+        return [domain[place - 1], domain[(place + 1) % len(domain)]]
+    return [n for n in (parameter - 1, parameter + 1, parameter - 10, parameter + 10) if n > 0]
+
+
+def _wrong_variants(composition):
+    """Programs that the tests should fail: a step left out, a parameter changed, two steps swapped."""
     steps = composition.steps
     for index, step in enumerate(steps):
         yield steps[:index] + steps[index + 1:]
         for place, domain in enumerate(step.operation.domains):
-            others = [p for p in domain if p != step.parameters[place]]
-            for other in (pick(random, others), pick(random, others)):
+            for other in _near_misses(step.parameters[place], domain):
                 parameters = step.parameters[:place] + (other,) + step.parameters[place + 1:]
                 yield steps[:index] + (Step(step.operation, parameters),) + steps[index + 1:]
     for index in range(len(steps) - 1):
@@ -39,11 +47,11 @@ def _outcome(steps, argument):
 def _chosen_arguments(random, composition):
     """Arguments that together tell the composition from its wrong variants; None if they cannot."""
     pool = list(EDGES[composition.takes])
-    pool += [example_input(random, composition.takes, 7) for _ in range(40)]
+    pool += [example_input(random, composition.takes, 7) for _ in range(POOL)]
     expected = [_outcome(composition.steps, a) for a in pool]
     usable = [i for i, e in enumerate(expected) if len(e) <= LONGEST_RESULT]
     alive = {}
-    for variant in _wrong_variants(random, composition):
+    for variant in _wrong_variants(composition):
         killers = [i for i in usable if _outcome(variant, pool[i]) != expected[i]]
         if not killers and len(variant) < len(composition.steps):
             return None  # a step that changes nothing: no problem at all
@@ -72,32 +80,33 @@ def _test_source(composition, arguments):
     return "".join(lines)
 
 
-def _problem(number, random, composition, arguments):
-    prompt, name, argument = header(random, composition)
+def _problem(number, prompt, argument, composition, arguments):
     return {
         "task_id": f"Demo/{number}",
         "prompt": prompt,
-        "entry_point": name,
+        "entry_point": prompt[len("def "):prompt.index("(")],
         "canonical_solution": body(composition, argument),
         "test": _test_source(composition, arguments),
     }
 
 
-def held_out(seed, count):
-    """(problems, compositions): `count` problems whose skeletons differ from each other."""
+def held_out(seed, count, trained):
+    """(problems, compositions): `count` problems whose skeletons differ from each other and from all in `trained`.
+
+    Parameters are given by name wherever possible; every fourth problem may have one name, the others have two.
+    """
     random = source(seed, TEST_STREAM)
-    problems, compositions, taken = [], [], set()
+    problems, compositions, taken = [], [], set(trained)
     while len(problems) < count:
         composition = draw(random, pick(random, TEST_LENGTHS))
-        if skeleton(composition) in taken:
+        prompt, argument, names = header(random, composition, eager=True)
+        fewest = 1 if len(problems) % 4 == 3 else 2
+        if skeleton(composition) in taken or names < fewest or len(prompt) > LONGEST_PROMPT:
             continue
         arguments = _chosen_arguments(random, composition)
         if arguments is None:
             continue
-        problem = _problem(len(problems), random, composition, arguments)
-        if len(problem["prompt"]) > LONGEST_PROMPT:
-            continue
         taken.add(skeleton(composition))
-        problems.append(problem)
+        problems.append(_problem(len(problems), prompt, argument, composition, arguments))
         compositions.append(composition)
     return problems, compositions

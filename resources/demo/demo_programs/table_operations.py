@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations on a dictionary from word to number."""
 
-from .operation import COUNTS, LETTERS, LIMITS, SMALL, STEMS, Operation
+from .operation import AMOUNTS, COUNTS, FACTORS, LETTERS, LIMITS, STEMS, Operation
 
 
 def _keep(name, condition, *phrases, domains=()):
@@ -28,7 +28,7 @@ KEEP = (
     _keep("values_even", "v % 2 == 0", "keep the entries with an even value", "drop entries whose value is odd"),
     _keep("values_odd", "v % 2 == 1", "keep the entries with an odd value", "drop entries whose value is even"),
     _keep("values_multiples", "v % $a == 0", "keep the entries whose value is a multiple of $a", "drop entries whose value $a does not divide",
-          domains=(SMALL[1:],)),
+          domains=(FACTORS[1:],)),
     _keep("keys_longer", "len(k) > $a", "keep the entries whose key is longer than $a", "drop keys of at most $a letters", domains=(COUNTS,)),
     _keep("keys_starting", "k.startswith($a)", "keep the keys that start with $a", "drop keys that do not begin with $a", domains=(LETTERS,)),
     _keep("keys_having", "$a in k", "keep the keys that contain $a", "drop keys without $a", domains=(LETTERS,)),
@@ -36,16 +36,16 @@ KEEP = (
 )
 
 EACH = (
-    _each("values_add", "k: v + $a", "add $a to each value", "increase every value by $a", domains=(tuple(range(1, 21)),)),
-    _each("values_subtract", "k: v - $a", "subtract $a from each value", "decrease every value by $a", domains=(tuple(range(1, 21)),)),
-    _each("values_multiply", "k: v * $a", "multiply each value by $a", "scale every value by $a", domains=(SMALL,)),
-    _each("values_floor_divide", "k: v // $a", "divide each value by $a rounding down", "floor divide every value by $a", domains=(SMALL,)),
-    _each("values_modulo", "k: v % $a", "reduce each value modulo $a", "replace every value by its remainder modulo $a", domains=(SMALL,)),
+    _each("values_add", "k: v + $a", "add $a to each value", "increase every value by $a", domains=(AMOUNTS,)),
+    _each("values_subtract", "k: v - $a", "subtract $a from each value", "decrease every value by $a", domains=(AMOUNTS,)),
+    _each("values_multiply", "k: v * $a", "multiply each value by $a", "scale every value by $a", domains=(FACTORS,)),
+    _each("values_floor_divide", "k: v // $a", "divide each value by $a rounding down", "floor divide every value by $a", domains=(FACTORS,)),
+    _each("values_modulo", "k: v % $a", "reduce each value modulo $a", "replace every value by its remainder modulo $a", domains=(FACTORS,)),
     _each("values_square", "k: v * v", "square each value", "replace every value by its square"),
     _each("values_negate", "k: -v", "negate each value", "flip the sign of every value"),
     _each("values_absolute", "k: abs(v)", "take the absolute value of each value", "drop the sign of every value"),
-    _each("values_cap", "k: min(v, $a)", "cap each value at $a", "limit every value to at most $a", domains=(tuple(range(1, 31)),)),
-    _each("values_lift", "k: max(v, $a)", "make every value at least $a", "raise values below $a to $a", domains=(tuple(range(-5, 16)),)),
+    _each("values_cap", "k: min(v, $a)", "cap each value at $a", "limit every value to at most $a", domains=(AMOUNTS,)),
+    _each("values_lift", "k: max(v, $a)", "make every value at least $a", "raise values below $a to $a", domains=(LIMITS,)),
     _each("values_key_length", "k: v * len(k)", "multiply each value by the length of its key", "scale every value by its key's length"),
     _each("keys_upper", "k.upper(): v", "change the keys to upper case", "convert every key to uppercase", group="key case"),
     _each("keys_capitalize", "k.capitalize(): v", "capitalize the keys", "give every key a capital first letter", group="key case"),

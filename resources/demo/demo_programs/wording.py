@@ -5,6 +5,7 @@ from .chance import below, pick
 from .inputs import example_input
 from .operation import ANNOTATIONS, fill
 from .program import apply_steps
+from .speech import Speaker
 
 ARGUMENTS = {
     "numbers": ("numbers", "values", "nums", "items", "data"),
@@ -20,7 +21,8 @@ SUBJECTS = {
     "table": ("a dictionary from word to number", "the dictionary"),
     "number": ("a number", "the integer"),
 }
-LONGEST_RESULT = 60
+VERBS = ("change", "handle", "process", "turn", "work")
+LONGEST_RESULT = 50
 
 
 def _capitalised(clause):
@@ -52,7 +54,7 @@ def _ending_in_a_noun(random, subject, clauses, noun):
 
 def _ending_in_a_step(random, subject, clauses):
     row = _in_a_row(clauses)
-    form = below(random, 6)
+    form = below(random, 8)
     if form == 0:
         return _capitalised(", then ".join(clauses)) + "."
     if form == 1:
@@ -61,27 +63,36 @@ def _ending_in_a_step(random, subject, clauses):
         return " ".join(_capitalised(c) + "." for c in clauses)
     if form == 3 and len(clauses) > 1:
         return "After you " + _in_a_row(clauses[:-1]) + ", " + clauses[-1] + "."
-    if form == 4:
+    if form == 4 and len(clauses) > 1:
+        return _capitalised(clauses[-1]) + ", but first " + _in_a_row(clauses[:-1]) + "."
+    if form == 5 and len(clauses) > 1:
+        return "From last to first: " + "; ".join(reversed(clauses)) + "."
+    if form == 6:
         return "Take " + subject + "; " + "; ".join(clauses) + "."
     return _capitalised(row) + " and return the result."
 
 
-def describe(random, composition):
+def describe(random, composition, eager):
+    """(description, how many parameters it gives by name)."""
     steps = composition.steps
     subject = pick(random, SUBJECTS[composition.takes])
     nouns = steps[-1].operation.nouns
-    clauses = [fill(pick(random, step.operation.phrases), step) for step in steps]
-    if nouns and below(random, 3) > 0:
-        return _ending_in_a_noun(random, subject, clauses[:-1], fill(pick(random, nouns), steps[-1]))
-    return _ending_in_a_step(random, subject, clauses)
+    by_noun = bool(nouns) and below(random, 3) > 0
+    speaker = Speaker(random, eager)
+    choices = [step.operation.phrases for step in steps]
+    if by_noun:
+        choices[-1] = nouns
+    clauses = [fill(pick(random, choice), step, write=speaker.say) for choice, step in zip(choices, steps)]
+    if by_noun:
+        sentence = _ending_in_a_noun(random, subject, clauses[:-1], clauses[-1])
+    else:
+        sentence = _ending_in_a_step(random, subject, clauses)
+    return speaker.with_explanations(sentence), len(speaker.explanations)
 
 
 def function_name(random, composition):
-    """The first operation's name, or the first's and the last's: it never tells the whole program."""
-    names = [step.operation.name for step in composition.steps]
-    if len(names) == 1 or below(random, 2) == 0:
-        return "do_" + names[below(random, len(names))]
-    return names[0] + "_" + names[-1]
+    """What goes in and what comes out; the description has to tell the rest."""
+    return pick(random, VERBS) + "_" + composition.takes + pick(random, ("", "_to_" + composition.gives))
 
 
 def _example(random, composition):
@@ -94,17 +105,18 @@ def _example(random, composition):
     return argument, result
 
 
-def header(random, composition):
-    """(prompt, function name, argument name) in HumanEval's form."""
+def header(random, composition, eager=False):
+    """(prompt, argument name, how many parameters have names) in HumanEval's form."""
     name = function_name(random, composition)
     argument = pick(random, ARGUMENTS[composition.takes])
     value, result = _example(random, composition)
     annotations = ANNOTATIONS[composition.takes], ANNOTATIONS[composition.gives]
+    description, names = describe(random, composition, eager)
     prompt = (
         f"def {name}({argument}: {annotations[0]}) -> {annotations[1]}:\n"
-        f'    """ {describe(random, composition)}\n'
+        f'    """ {description}\n'
         f"    >>> {name}({value!r})\n"
         f"    {result!r}\n"
         '    """\n'
     )
-    return prompt, name, argument
+    return prompt, argument, names
