@@ -2,11 +2,13 @@
 #include "engine/backend/cpu/linear.h"
 
 #include "engine/backend/cpu/kernels.h"
+#include "engine/backend/cpu/onednn_products.h"
 #include "engine/backend/cpu/parallel.h"
 #include "engine/schemes/quantize.h"
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace quantscope::cpu {
 namespace {
@@ -16,12 +18,40 @@ constexpr std::int64_t parallel_work = 8'000'000;
 
 constexpr int chunk_rows = 64; ///< rows whose products with one block stand on the stack
 
-using IntegerProduct = void (*)(const Int8Rows&, const void*, std::int64_t, std::int32_t*);
 using RealProduct = void (*)(const FloatRows&, const void*, std::int64_t, float*);
 
 RealProduct real_product(Storage storage) {
     const Kernels& k = kernels();
     return storage == Storage::f32 ? k.dot_f32 : storage == Storage::f16 ? k.dot_f16 : k.dot_bf16;
+}
+
+/// Codes of one block as int8 in oneDNN's order: int4 is unpacked into a panel of the thread's, one block at a time.
+const std::int8_t* int8_panel(const PackedWeights& weights, std::int64_t block) {
+    if (weights.storage() == Storage::int8) {
+        return reinterpret_cast<const std::int8_t*>(weights.block(block));
+    }
+    thread_local std::vector<std::int8_t> panel;
+    const std::int64_t count = weights.padded_inputs() * block_columns;
+    if (static_cast<std::int64_t>(panel.size()) < count) {
+        panel.resize(static_cast<std::size_t>(count));
+    }
+    kernels().unpack_int4(weights.block(block), count, panel.data());
+    return panel.data();
+}
+
+/// acc [x.rows][64]: whole groups of onednn_rows by oneDNN where it can, what is left by our kernels. Both are exact.
+void multiply_codes(const Int8Rows& x, const PackedWeights& weights, std::int64_t block, const std::int8_t* panel,
+                    std::int32_t* acc) {
+    int row = 0;
+    while (panel != nullptr && x.rows - row >= onednn_rows &&
+           onednn_int8(x.codes + row * x.stride, x.stride, panel, weights.padded_inputs(), acc + row * block_columns)) {
+        row += onednn_rows;
+    }
+    if (row < x.rows) {
+        const auto product = weights.storage() == Storage::int8 ? kernels().dot_int8 : kernels().dot_int4;
+        product({x.codes + row * x.stride, x.stride, x.sums + row, x.rows - row}, weights.block(block),
+                weights.padded_inputs(), acc + row * block_columns);
+    }
 }
 
 } // namespace
@@ -51,36 +81,43 @@ void LinearInput::prepare(int rows, std::int64_t inputs) {
     });
 }
 
-void multiply(const PackedWeights& weights, const LinearInput& input, float* y, std::int64_t y_stride) {
-    const Kernels& k = kernels();
-    const std::int64_t stride = input.stride_;
-    const int rows = input.rows_;
-    const bool worthwhile = rows * weights.weight_count() > parallel_work;
-    parallel_for(weights.block_count(), worthwhile, [&](std::int64_t block) {
-        const std::int64_t column = block * block_columns;
-        const int width = static_cast<int>(std::min<std::int64_t>(block_columns, weights.outputs() - column));
-        for (int first = 0; first < rows; first += chunk_rows) {
-            const int count = std::min(chunk_rows, rows - first);
-            float* out = y + first * y_stride + column;
-            if (weights.is_integer()) {
-                alignas(64) std::int32_t acc[chunk_rows * block_columns];
-                const IntegerProduct product = weights.storage() == Storage::int8 ? k.dot_int8 : k.dot_int4;
-                product({input.codes_.data() + first * stride, stride, input.sums_.data() + first, count},
-                        weights.block(block), weights.padded_inputs(), acc);
-                for (int row = 0; row < count; ++row, out += y_stride) {
-                    k.rescale(acc + row * block_columns, input.scales_.data()[first + row], weights.scales() + column,
-                              width, out);
-                }
-            } else {
-                alignas(64) float acc[chunk_rows * block_columns];
-                real_product(weights.storage())({input.values_.data() + first * stride, stride, count},
-                                                weights.block(block), weights.inputs(), acc);
-                for (int row = 0; row < count; ++row, out += y_stride) {
-                    std::memcpy(out, acc + row * block_columns, static_cast<std::size_t>(width) * sizeof(float));
-                }
-            }
+void multiply_block_integer(const PackedWeights& weights, const LinearInput& input, std::int64_t block, float* y,
+                            std::int64_t y_stride) {
+    alignas(64) std::int32_t acc[chunk_rows * block_columns];
+    const std::int64_t column = block * block_columns;
+    const int width = static_cast<int>(std::min<std::int64_t>(block_columns, weights.outputs() - column));
+    const std::int8_t* const panel =
+        input.rows_ >= onednn_rows && onednn_available() ? int8_panel(weights, block) : nullptr;
+    for (int first = 0; first < input.rows_; first += chunk_rows) {
+        const int count = std::min(chunk_rows, input.rows_ - first);
+        multiply_codes({input.codes_.data() + first * input.stride_, input.stride_, input.sums_.data() + first, count},
+                       weights, block, panel, acc);
+        for (int row = 0; row < count; ++row) {
+            kernels().rescale(acc + row * block_columns, input.scales_.data()[first + row], weights.scales() + column,
+                              width, y + (first + row) * y_stride + column);
         }
-    });
+    }
+}
+
+void multiply_block_real(const PackedWeights& weights, const LinearInput& input, std::int64_t block, float* y,
+                         std::int64_t y_stride) {
+    alignas(64) float sums[chunk_rows * block_columns];
+    const std::int64_t column = block * block_columns;
+    const auto width = static_cast<std::size_t>(std::min<std::int64_t>(block_columns, weights.outputs() - column));
+    for (int first = 0; first < input.rows_; first += chunk_rows) {
+        const int count = std::min(chunk_rows, input.rows_ - first);
+        real_product(weights.storage())({input.values_.data() + first * input.stride_, input.stride_, count},
+                                        weights.block(block), weights.inputs(), sums);
+        for (int row = 0; row < count; ++row) {
+            std::memcpy(y + (first + row) * y_stride + column, sums + row * block_columns, width * sizeof(float));
+        }
+    }
+}
+
+void multiply(const PackedWeights& weights, const LinearInput& input, float* y, std::int64_t y_stride) {
+    const auto block = weights.is_integer() ? multiply_block_integer : multiply_block_real;
+    parallel_for(weights.block_count(), input.rows_ * weights.weight_count() > parallel_work,
+                 [&](std::int64_t index) { block(weights, input, index, y, y_stride); });
 }
 
 } // namespace quantscope::cpu

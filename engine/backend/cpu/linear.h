@@ -25,6 +25,10 @@ class LinearInput {
 
   private:
     friend void multiply(const PackedWeights& weights, const LinearInput& input, float* y, std::int64_t y_stride);
+    friend void multiply_block_integer(const PackedWeights& weights, const LinearInput& input, std::int64_t block,
+                                       float* y, std::int64_t y_stride);
+    friend void multiply_block_real(const PackedWeights& weights, const LinearInput& input, std::int64_t block, float* y,
+                                    std::int64_t y_stride);
 
     Precision precision_ = Precision::fp16;
     float clip_ = 1.0F;
