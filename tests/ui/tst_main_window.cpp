@@ -438,10 +438,10 @@ void TestMainWindow::paletteChangeIsFollowed() {
     dark.setColor(QPalette::Base, QColor(0x1e2227));
     dark.setColor(QPalette::Text, Qt::white);
     QApplication::setPalette(dark);
-    QVERIFY(chart->options().dark);
+    QTRY_VERIFY(chart->options().dark);
     QCOMPARE(chart->chartScene()->backgroundBrush().color(), QColor(0x1e2227));
     QApplication::setPalette(light);
-    QVERIFY(!chart->options().dark);
+    QTRY_VERIFY(!chart->options().dark);
 }
 
 void TestMainWindow::smallWindowFits() {

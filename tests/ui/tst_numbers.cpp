@@ -27,7 +27,7 @@ void TestNumbers::formats_data() {
     QTest::newRow("small") << formatNumber(0.4124) << QStringLiteral("0.412");
     QTest::newRow("ones") << formatNumber(9.994) << QStringLiteral("9.99");
     QTest::newRow("rounds up a digit") << formatNumber(9.996) << QStringLiteral("10.0");
-    QTest::newRow("hundreds") << formatNumber(1234.5) << QStringLiteral("1234");
+    QTest::newRow("hundreds") << formatNumber(1234.4) << QStringLiteral("1234");
     QTest::newRow("not a number") << formatNumber(std::nan("")) << QStringLiteral("–");
     QTest::newRow("ms") << formatMs(41.23) << QStringLiteral("41.2\u00a0ms");
     QTest::newRow("limit") << formatLimit(8.0) << QStringLiteral("8\u00a0ms");

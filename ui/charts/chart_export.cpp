@@ -65,7 +65,7 @@ QByteArray svgBytes(ChartScene& scene, const QString& title) {
     generator.setSize(scene.sceneRect().size().toSize());
     generator.setViewBox(scene.sceneRect());
     generator.setResolution(screenDpi);
-    generator.setTitle(title);
+    generator.setTitle(title.toHtmlEscaped()); // Qt 6.4 writes it as it is given
     QPainter painter(&generator);
     scene.render(&painter);
     painter.end();

@@ -13,6 +13,22 @@ constexpr qreal entryGap = 16.0;
 constexpr qreal lineGap = 4.0;
 constexpr qreal markerRadius = 5.5;
 
+bool isHeading(const LegendEntry& entry) {
+    return entry.sign == LegendEntry::Sign::Heading;
+}
+
+qreal entryWidth(const LegendEntry& entry, const QFontMetricsF& metrics) {
+    return metrics.horizontalAdvance(entry.text) + (isHeading(entry) ? 0.0 : signWidth);
+}
+
+/// Of the heading at `first` and the entries up to the next one.
+qreal groupWidth(const QList<LegendEntry>& entries, qsizetype first, const QFontMetricsF& metrics) {
+    qreal wide = entryWidth(entries[first], metrics);
+    for (qsizetype i = first + 1; i < entries.size() && !isHeading(entries[i]); ++i)
+        wide += entryGap + entryWidth(entries[i], metrics);
+    return wide;
+}
+
 } // namespace
 
 ChartLegend::ChartLegend(QGraphicsItem* parent) : QGraphicsItem(parent), theme_(ChartTheme::light()) {}
@@ -34,13 +50,16 @@ qreal ChartLegend::layOut(qreal width) {
     const qreal lineHeight = metrics.height() + lineGap;
     places_.clear();
     QPointF at(0.0, 0.0);
-    for (const LegendEntry& entry : entries_) {
-        const bool heading = entry.sign == LegendEntry::Sign::Heading;
-        const qreal wide = metrics.horizontalAdvance(entry.text) + (heading ? 0.0 : signWidth);
-        if (at.x() > 0.0 && (heading || at.x() + wide > width))
+    for (qsizetype i = 0; i < entries_.size(); ++i) {
+        // A heading takes a new line unless all that belongs to it fits on this one.
+        const qreal wide = entryWidth(entries_[i], metrics);
+        const qreal needed = isHeading(entries_[i]) ? groupWidth(entries_, i, metrics) : wide;
+        if (at.x() > 0.0 && at.x() + needed > width)
             at = QPointF(0.0, at.y() + lineHeight);
         places_ += at;
         at.rx() += wide + entryGap;
+        if (i + 1 < entries_.size() && isHeading(entries_[i + 1]))
+            at.rx() += entryGap;
     }
     size_ = QSizeF(width, entries_.isEmpty() ? 0.0 : at.y() + lineHeight);
     return size_.height();
@@ -94,7 +113,7 @@ void ChartLegend::paint(QPainter* painter, const QStyleOptionGraphicsItem* /*opt
     painter->setRenderHint(QPainter::Antialiasing);
     for (qsizetype i = 0; i < places_.size() && i < entries_.size(); ++i) {
         const LegendEntry& entry = entries_[i];
-        const bool heading = entry.sign == LegendEntry::Sign::Heading;
+        const bool heading = isHeading(entry);
         if (!heading)
             paintSign(painter, entry, places_[i] + QPointF(8.0, metrics.height() / 2.0));
         painter->setFont(font_);

@@ -8,7 +8,7 @@ namespace {
 const char* const styleSheet = R"(
 :root { color-scheme: light; }
 body { font: 16px/1.5 "DejaVu Sans", "Noto Sans", Arial, sans-serif; color: #1f2328; background: #fff;
-       max-width: 60rem; margin: 2rem auto; padding: 0 1.25rem; }
+       max-width: 66rem; margin: 2rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: .25rem; }
 h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #d0d7de; padding-bottom: .2rem; }
 .facts { color: #57606a; margin-top: 0; }

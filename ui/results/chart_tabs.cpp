@@ -2,8 +2,8 @@
 #include "ui/results/chart_tabs.h"
 
 #include "ui/charts/chart_view.h"
+#include "ui/setup/check_box.h"
 
-#include <QCheckBox>
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -14,7 +14,7 @@ namespace quantscope::ui {
 namespace {
 
 QCheckBox* logBox() {
-    auto* box = new QCheckBox(QStringLiteral("&Logarithmic"));
+    auto* box = new CheckBox(QStringLiteral("&Logarithmic"));
     box->setAccessibleName(QStringLiteral("Logarithmic x axis"));
     return box;
 }

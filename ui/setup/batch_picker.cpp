@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/setup/batch_picker.h"
 
-#include <QCheckBox>
+#include "ui/setup/check_box.h"
+
 #include <QGridLayout>
 
 namespace quantscope::ui {
@@ -20,7 +21,7 @@ BatchPicker::BatchPicker(QWidget* parent) : QWidget(parent), layout_(new QGridLa
 }
 
 void BatchPicker::addSize(int size) {
-    auto* box = new QCheckBox(QString::number(size));
+    auto* box = new CheckBox(QString::number(size));
     box->setObjectName(QStringLiteral("batch-%1").arg(size));
     box->setAccessibleName(QStringLiteral("Batch size %1").arg(size));
     const int place = static_cast<int>(boxes_.size());

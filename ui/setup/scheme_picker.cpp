@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/setup/scheme_picker.h"
 
+#include "ui/setup/check_box.h"
 #include "ui/setup/hint_label.h"
 
-#include <QCheckBox>
 #include <QVBoxLayout>
 
 #include <algorithm>
@@ -53,7 +53,7 @@ QStringList SchemePicker::unknownTicked() const {
 
 void SchemePicker::addRow(const storage::SchemeInfo& scheme, bool known) {
     auto* row = new QWidget;
-    auto* box = new QCheckBox(scheme.label.isEmpty() ? scheme.id : scheme.label);
+    auto* box = new CheckBox(scheme.label.isEmpty() ? scheme.id : scheme.label);
     box->setObjectName(QStringLiteral("scheme-") + scheme.id);
     box->setChecked(ticked_.contains(scheme.id));
     box->setAccessibleDescription(scheme.summary);

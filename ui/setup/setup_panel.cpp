@@ -3,6 +3,7 @@
 
 #include "ui/setup/batch_picker.h"
 #include "ui/setup/budget_form.h"
+#include "ui/setup/check_box.h"
 #include "ui/setup/hint_label.h"
 #include "ui/setup/host_form.h"
 #include "ui/setup/latency_form.h"
@@ -12,7 +13,6 @@
 #include "ui/setup/section.h"
 #include "ui/setup/spec_check.h"
 
-#include <QCheckBox>
 #include <QFormLayout>
 #include <QLineEdit>
 #include <QPushButton>
@@ -43,8 +43,8 @@ SetupPanel::SetupPanel(QWidget* parent)
                                QStringLiteral("Problems (*.jsonl *.jsonl.gz);;All files (*)"))),
       schemes_(new SchemePicker), batches_(new BatchPicker), host_(new HostForm), sampling_(new SamplingForm),
       latency_(new LatencyForm), budget_(new BudgetForm), name_(new QLineEdit), limit_(new QSpinBox),
-      evalEnabled_(new QCheckBox(QStringLiteral("pass@1 on the problems"))),
-      latencyEnabled_(new QCheckBox(QStringLiteral("Latency and memory"))), scroll_(new QScrollArea),
+      evalEnabled_(new CheckBox(QStringLiteral("pass@1 on the problems"))),
+      latencyEnabled_(new CheckBox(QStringLiteral("Latency and memory"))), scroll_(new QScrollArea),
       messages_(new HintLabel({}, HintLabel::Warning)),
       startButton_(new QPushButton(QStringLiteral("Start"))),
       stopButton_(new QPushButton(QStringLiteral("Stop"))) {
