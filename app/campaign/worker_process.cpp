@@ -94,7 +94,11 @@ void WorkerProcess::deliver() {
             return;
         }
         if (!*item) {
-            giveUp(item->error());
+            Error error = item->error();
+            if (error.code == ErrorCode::bad_input) {
+                error.code = ErrorCode::io; // the stream is damaged; nothing that the user gave is
+            }
+            giveUp(std::move(error));
             return;
         }
         if (const auto* error = std::get_if<protocol::ErrorEvent>(&(*item)->body); error && error->fatal) {
