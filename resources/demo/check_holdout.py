@@ -4,8 +4,8 @@
 
 Every training program is drawn again from the seed and compared with every problem: by its operations (whatever
 their order and parameters), and by its body with the argument's name taken out. The bodies of the problems are
-read from the file, not from the generator. The check also sees to it that every operation and
-every parameter of a problem occurs in training, so that the problems can be solved at all.
+read from the file, not from the generator. The check also sees to it that every operation and every parameter of
+a problem occurs in training, so that the problems can be solved at all.
 """
 
 import argparse

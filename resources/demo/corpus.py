@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training text: every training composition in several wordings, each a prompt and a body. Standard library only."""
+"""The training text: each training composition in several wordings, a prompt and a body. Standard library only."""
 
 import functools
 import json

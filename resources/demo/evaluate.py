@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures pass@1 of the demo model on the demo problems in PyTorch, per quantization scheme (greedy decoding).
 
-Completions run in plain subprocesses with a time limit, without the sandbox of the real thing: use it on your own model.
+Completions run in plain subprocesses with a time limit, without the sandbox of the real thing: use it on your own
+model.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def generate(model, prompts, device):
 
 
 def completion(processor, prompt, new_tokens):
-    text = processor.decode(processor.encode(prompt) + new_tokens)[len(prompt):]
+    text = processor.decode(processor.encode(prompt) + new_tokens)[len(prompt) :]
     return text[: min([text.find(stop) for stop in STOPS if stop in text], default=len(text))]
 
 
@@ -70,9 +71,7 @@ def measure(folder, scheme, problems, processor, device):
     texts = [completion(processor, p["prompt"], tokens) for p, tokens in zip(problems, new_tokens)]
     with ThreadPoolExecutor(8) as pool:
         passed = list(pool.map(passes, problems, texts))
-    rows = [
-        {"task_id": p["task_id"], "completion": text, "passed": ok} for p, text, ok in zip(problems, texts, passed)
-    ]
+    rows = [{"task_id": p["task_id"], "completion": text, "passed": ok} for p, text, ok in zip(problems, texts, passed)]
     return rows, sum(map(len, new_tokens)) / len(new_tokens)
 
 
@@ -92,7 +91,8 @@ def main():
     for scheme in options.schemes.split(","):
         rows, tokens = measure(options.model, scheme, problems, processor, device)
         good = sum(row["passed"] for row in rows)
-        print(f"{scheme:14} pass@1 {100 * good / len(rows):5.1f} %  ({good}/{len(rows)}, {tokens:.0f} new tokens a problem)", flush=True)
+        rate = 100 * good / len(rows)
+        print(f"{scheme:14} pass@1 {rate:5.1f} %  ({good}/{len(rows)}, {tokens:.0f} new tokens a problem)", flush=True)
         results[scheme] = rows
     if options.out:
         options.out.write_text(json.dumps(results), encoding="utf-8")

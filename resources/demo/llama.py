@@ -42,7 +42,7 @@ class Norm(nn.Module):
 def rotary_tables(shape, length, device):
     """(cos, sin), each [length, head_dim]: Hugging Face's halves, not interleaved pairs."""
     steps = torch.arange(0, shape.head_dim, 2, device=device).float() / shape.head_dim
-    angles = torch.arange(length, device=device).float()[:, None] * shape.rope_theta ** -steps
+    angles = torch.arange(length, device=device).float()[:, None] * shape.rope_theta**-steps
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
 

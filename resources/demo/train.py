@@ -32,7 +32,7 @@ PIECE = 5_000
 
 
 def encode_piece(task):
-    """Documents `begin`.. of one wording as (tokens [n, LONGEST], prompt lengths, lengths); too long ones are left out."""
+    """Documents of one wording as (tokens [n, LONGEST], their prompt lengths and lengths); leaves out too long ones."""
     folder, wording, begin, end = task
     processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     programs = training_programs()
@@ -161,12 +161,20 @@ def train(options, device):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=MODEL_FOLDER, help="the model folder; holds tokenizer.model already")
+    parser.add_argument(
+        "--out", type=Path, default=MODEL_FOLDER, help="the model folder; holds tokenizer.model already"
+    )
     parser.add_argument("--steps", type=int, default=5001)
     parser.add_argument("--batch-tokens", type=int, default=32_768)
-    parser.add_argument("--shape", type=int, nargs=3, default=(256, 768, 4), metavar=("HIDDEN", "INTERMEDIATE", "LAYERS"))
-    parser.add_argument("--corpus", type=Path, help="keep the encoded training text in this file, for several trainings")
-    parser.add_argument("--wordings", type=int, default=5, help="how often each program is written, each time in other words")
+    parser.add_argument(
+        "--shape", type=int, nargs=3, default=(256, 768, 4), metavar=("HIDDEN", "INTERMEDIATE", "LAYERS")
+    )
+    parser.add_argument(
+        "--corpus", type=Path, help="keep the encoded training text in this file, for several trainings"
+    )
+    parser.add_argument(
+        "--wordings", type=int, default=5, help="how often each program is written, each time in other words"
+    )
     parser.add_argument("--programs", type=int, default=PROGRAM_COUNT)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--most-seconds", type=float, default=3600, help="lower --steps so that training ends in time")

@@ -3,12 +3,16 @@
 
 from typing import NamedTuple
 
-from . import number_operations, table_operations, text_operations, word_operations
+from . import number_operations, single_number_operations, table_operations, text_operations, word_operations
 from .chance import pick, source
 from .operation import Step
 
 OPERATIONS = (
-    number_operations.OPERATIONS + text_operations.OPERATIONS + word_operations.OPERATIONS + table_operations.OPERATIONS
+    number_operations.OPERATIONS
+    + single_number_operations.OPERATIONS
+    + text_operations.OPERATIONS
+    + word_operations.OPERATIONS
+    + table_operations.OPERATIONS
 )
 BY_KIND = {
     kind: tuple(o for o in OPERATIONS if o.takes == kind) for kind in ("numbers", "text", "words", "table", "number")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A held-out composition as a problem in HumanEval's file format, with tests that tell wrong programs apart."""
 
-from .chance import source
-from .composition import Step, TEST_STREAM, draw, pick, skeleton
+from .chance import pick, source
+from .composition import TEST_STREAM, Step, draw, skeleton
 from .inputs import EDGES, example_input
 from .program import apply_steps, body
 from .wording import header
@@ -27,21 +27,23 @@ def _wrong_variants(composition):
     """Programs that the tests should fail: a step left out, a parameter changed, two steps swapped."""
     steps = composition.steps
     for index, step in enumerate(steps):
-        yield steps[:index] + steps[index + 1:]
+        yield steps[:index] + steps[index + 1 :]
         for place, domain in enumerate(step.operation.domains):
             for other in _near_misses(step.parameters[place], domain):
-                parameters = step.parameters[:place] + (other,) + step.parameters[place + 1:]
-                yield steps[:index] + (Step(step.operation, parameters),) + steps[index + 1:]
+                parameters = step.parameters[:place] + (other,) + step.parameters[place + 1 :]
+                yield steps[:index] + (Step(step.operation, parameters),) + steps[index + 1 :]
     for index in range(len(steps) - 1):
         if steps[index].operation.takes == steps[index].operation.gives == steps[index + 1].operation.gives:
-            yield steps[:index] + (steps[index + 1], steps[index]) + steps[index + 2:]
+            yield steps[:index] + (steps[index + 1], steps[index]) + steps[index + 2 :]
 
 
 def _outcome(steps, argument):
+    """(type, value), to be compared as the tests compare: a dictionary's order does not count."""
     try:
-        return repr(apply_steps(steps, argument))
+        value = apply_steps(steps, argument)
     except Exception as error:  # a wrong variant may not even fit its input
-        return type(error).__name__
+        return Exception, type(error).__name__
+    return type(value), value
 
 
 def _chosen_arguments(random, composition):
@@ -49,7 +51,7 @@ def _chosen_arguments(random, composition):
     pool = list(EDGES[composition.takes])
     pool += [example_input(random, composition.takes, 7) for _ in range(POOL)]
     expected = [_outcome(composition.steps, a) for a in pool]
-    usable = [i for i, e in enumerate(expected) if len(e) <= LONGEST_RESULT]
+    usable = [i for i, e in enumerate(expected) if len(repr(e[1])) <= LONGEST_RESULT]
     alive = {}
     for variant in _wrong_variants(composition):
         killers = [i for i in usable if _outcome(variant, pool[i]) != expected[i]]
@@ -62,11 +64,11 @@ def _chosen_arguments(random, composition):
         alive = {v: k for v, k in alive.items() if not set(k) & set(chosen)}
         if alive:
             chosen.append(next(iter(alive.values()))[0])
+    two_valued = composition.gives == "truth"
     for index in usable[3:]:
-        if len(chosen) < FEWEST_ASSERTS and expected[index] not in [expected[i] for i in chosen]:
+        if len(chosen) < FEWEST_ASSERTS and (two_valued or expected[index] not in [expected[i] for i in chosen]):
             chosen.append(index)
-    wanted = 2 if composition.gives == "truth" else 4
-    if alive or len({expected[i] for i in chosen}) < wanted:
+    if alive or len({repr(expected[i]) for i in chosen}) < (2 if two_valued else 4):
         return None
     return [pool[i] for i in chosen]
 
@@ -84,7 +86,7 @@ def _problem(number, prompt, argument, composition, arguments):
     return {
         "task_id": f"Demo/{number}",
         "prompt": prompt,
-        "entry_point": prompt[len("def "):prompt.index("(")],
+        "entry_point": prompt[len("def ") : prompt.index("(")],
         "canonical_solution": body(composition, argument),
         "test": _test_source(composition, arguments),
     }
