@@ -26,7 +26,9 @@ constexpr std::array presets = {
 
 } // namespace
 
-std::span<const BudgetPreset> budget_presets() { return presets; }
+std::span<const BudgetPreset> budget_presets() {
+    return presets;
+}
 
 const BudgetPreset* find_budget(std::string_view id) {
     const auto* found = std::find_if(presets.begin(), presets.end(),

@@ -61,24 +61,25 @@ class Generation {
 std::optional<Error> Generation::reject(const GenerationRequest& request) const {
     const auto length = static_cast<std::int64_t>(request.prompt.size());
     if (length == 0 || request.max_new_tokens < 1) {
-        return Error{ErrorCode::bad_input,
-                     fmt::format("A request needs a prompt and at least 1 new token; got {} prompt tokens and {} new.", length,
-                                 request.max_new_tokens),
-                     {}};
+        return Error{
+            ErrorCode::bad_input,
+            fmt::format("A request needs a prompt and at least 1 new token; got {} prompt tokens and {} new.",
+                        length, request.max_new_tokens),
+            {}};
     }
     if (length >= session_.context_length()) {
-        return Error{ErrorCode::bad_input,
-                     fmt::format("The prompt is {} tokens long, and the context holds {}: no token could follow it.",
-                                 length, session_.context_length()),
-                     "Use a longer context or leave the problem out."};
+        return Error{
+            ErrorCode::bad_input,
+            fmt::format("The prompt is {} tokens long, and the context holds {}: no token could follow it.",
+                        length, session_.context_length()),
+            "Use a longer context or leave the problem out."};
     }
-    const auto outside = std::find_if(request.prompt.begin(), request.prompt.end(), [&](std::int32_t id) {
-        return id < 0 || id >= session_.vocab_size();
-    });
+    const auto outside = std::find_if(request.prompt.begin(), request.prompt.end(),
+                                      [&](std::int32_t id) { return id < 0 || id >= session_.vocab_size(); });
     if (outside != request.prompt.end()) {
         return Error{ErrorCode::bad_input,
-                     fmt::format("Token id {} of the prompt is outside the model's vocabulary of {}.", *outside,
-                                 session_.vocab_size()),
+                     fmt::format("Token id {} of the prompt is outside the model's vocabulary of {}.",
+                                 *outside, session_.vocab_size()),
                      "The tokenizer does not belong to this model."};
     }
     return std::nullopt;
@@ -99,7 +100,8 @@ void Generation::refill() {
         const int slot = free_slots_.back();
         free_slots_.pop_back();
         session_.reset(slot);
-        active_.push_back({.request = request, .slot = slot, .started = Clock::now(), .ttft_ms = 0.0, .tokens = {}});
+        active_.push_back(
+            {.request = request, .slot = slot, .started = Clock::now(), .ttft_ms = 0.0, .tokens = {}});
     }
 }
 
@@ -128,7 +130,8 @@ Expected<> Generation::take_token(Active& sequence, std::int32_t token, bool& fi
     if (!eos) {
         sequence.tokens.push_back(token);
     }
-    const bool last = count >= request.max_new_tokens || session_.length(sequence.slot) >= session_.context_length();
+    const bool last =
+        count >= request.max_new_tokens || session_.length(sequence.slot) >= session_.context_length();
     if (!eos && !last && !stops_.possible(sequence.tokens)) {
         return {};
     }
@@ -140,7 +143,9 @@ Expected<> Generation::take_token(Active& sequence, std::int32_t token, bool& fi
     if (!finished) {
         return {};
     }
-    const StopReason reason = text->stop_found ? StopReason::stop : eos ? StopReason::eos : StopReason::length;
+    const StopReason reason = text->stop_found ? StopReason::stop
+                              : eos            ? StopReason::eos
+                                               : StopReason::length;
     return finish(sequence, reason, std::move(text->completion), count);
 }
 
@@ -150,8 +155,9 @@ Expected<> Generation::step() {
     for (const Active& sequence : active_) {
         const GenerationRequest& request = requests_[sequence.request];
         const bool prefill = sequence.tokens.empty();
-        inputs_.push_back({sequence.slot, prefill ? std::span<const std::int32_t>(request.prompt)
-                                                  : std::span<const std::int32_t>(&sequence.tokens.back(), 1)});
+        inputs_.push_back({sequence.slot, prefill
+                                              ? std::span<const std::int32_t>(request.prompt)
+                                              : std::span<const std::int32_t>(&sequence.tokens.back(), 1)});
         greedy = greedy && request.sampling.temperature <= 0.0;
     }
     ids_.resize(active_.size());
@@ -167,8 +173,8 @@ Expected<> Generation::step() {
         }
         for (std::size_t i = 0; i < active_.size(); ++i) {
             const GenerationRequest& request = requests_[active_[i].request];
-            ids_[i] = sampler_.choose(std::span(logits_).subspan(i * vocab, vocab), request.sampling, request.key,
-                                      active_[i].tokens.size());
+            ids_[i] = sampler_.choose(std::span(logits_).subspan(i * vocab, vocab), request.sampling,
+                                      request.key, active_[i].tokens.size());
         }
     }
     if (options_.on_tokens) {
@@ -214,8 +220,9 @@ const char* to_string(StopReason reason) {
 Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
                     const GenerationOptions& options) {
     if (options.batch_size < 1 || options.batch_size > session.max_slots()) {
-        return make_error(ErrorCode::bad_input, fmt::format("A batch size of {} was asked for; this session has {} slots.",
-                                                            options.batch_size, session.max_slots()));
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A batch size of {} was asked for; this session has {} slots.",
+                                      options.batch_size, session.max_slots()));
     }
     if (!options.on_done) {
         return make_error(ErrorCode::internal, "generate() was called without on_done.");

@@ -40,7 +40,7 @@ struct GenerationResult {
     std::size_t request = 0;          ///< index into the requests given to generate()
     std::optional<Error> error;       ///< set: this request could not be run; the others went on
     std::vector<std::int32_t> tokens; ///< continuation, EOS not included, stop string not cut
-    std::string completion;           ///< decode(prompt + tokens) minus the prompt, cut before the stop string
+    std::string completion; ///< decode(prompt + tokens) minus the prompt, cut before the stop string
     StopReason stop_reason = StopReason::length;
     int prompt_tokens = 0;
     int completion_tokens = 0; ///< tokens the model was run for, EOS included
@@ -53,14 +53,16 @@ struct GenerationOptions {
     std::vector<std::string> stop_strings = {};
     int eos_token_id = -1; ///< -1: none
     std::stop_token cancel = {};
-    std::function<void(GenerationResult)> on_done = {}; ///< called as each request finishes, on the calling thread
-    std::function<void(std::int64_t)> on_tokens = {}; ///< may be empty; called after each step with the new tokens
+    std::function<void(GenerationResult)> on_done =
+        {}; ///< called as each request finishes, on the calling thread
+    std::function<void(std::int64_t)> on_tokens =
+        {}; ///< may be empty; called after each step with the new tokens
 };
 
 /// Continues every request. Free slots are refilled as sequences stop; a request's tokens are the same
 /// whatever the batch size and its neighbours. Errors: bad_input (batch size), cancelled, whatever
-/// Session::step() reports. A request that cannot be run (empty prompt, longer than the context, token id outside
-/// the vocabulary) gets a result with `error`, and the others go on.
+/// Session::step() reports. A request that cannot be run (empty prompt, longer than the context, token id
+/// outside the vocabulary) gets a result with `error`, and the others go on.
 Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
                     const GenerationOptions& options);
 

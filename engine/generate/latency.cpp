@@ -14,7 +14,8 @@ double ms_between(Clock::time_point start, Clock::time_point end) {
     return std::chrono::duration<double, std::milli>(end - start).count();
 }
 
-/// Token `index` of slot `slot`: a fixed sequence that wanders over the vocabulary, past the special ids at its start.
+/// Token `index` of slot `slot`: a fixed sequence that wanders over the vocabulary, past the special ids at
+/// its start.
 std::int32_t fixed_token(int slot, int index, int vocab_size) {
     const int first = vocab_size > 16 ? 3 : 0;
     const auto hash = static_cast<std::uint32_t>(slot * 131 + index) * 2654435761U; // Knuth's multiplier
@@ -23,19 +24,23 @@ std::int32_t fixed_token(int slot, int index, int vocab_size) {
 
 Expected<> check_plan(const Session& session, const LatencyPlan& plan) {
     if (plan.batch_size < 1 || plan.prompt_tokens < 1 || plan.output_tokens < 1) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("A latency run needs a batch, a prompt and an output of at least 1; got {}, {} and {}.",
-                                      plan.batch_size, plan.prompt_tokens, plan.output_tokens));
+        return make_error(
+            ErrorCode::bad_input,
+            fmt::format(
+                "A latency run needs a batch, a prompt and an output of at least 1; got {}, {} and {}.",
+                plan.batch_size, plan.prompt_tokens, plan.output_tokens));
     }
     if (plan.batch_size > session.max_slots()) {
-        return make_error(ErrorCode::bad_input, fmt::format("A batch size of {} was asked for; this session has {} slots.",
-                                                            plan.batch_size, session.max_slots()));
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A batch size of {} was asked for; this session has {} slots.",
+                                      plan.batch_size, session.max_slots()));
     }
     if (plan.prompt_tokens + plan.output_tokens - 1 > session.context_length()) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("A prompt of {} and an output of {} tokens do not fit the context of {}.",
-                                      plan.prompt_tokens, plan.output_tokens, session.context_length()),
-                          "Use a shorter prompt or output.");
+        return make_error(
+            ErrorCode::bad_input,
+            fmt::format("A prompt of {} and an output of {} tokens do not fit the context of {}.",
+                        plan.prompt_tokens, plan.output_tokens, session.context_length()),
+            "Use a shorter prompt or output.");
     }
     return {};
 }
@@ -63,7 +68,8 @@ Expected<> run_steps(Session& session, const LatencyPlan& plan, const std::stop_
         }
         if (output > 0) {
             for (std::size_t slot = 0; slot < slots; ++slot) {
-                tokens[slot] = fixed_token(static_cast<int>(slot), plan.prompt_tokens + output, session.vocab_size());
+                tokens[slot] =
+                    fixed_token(static_cast<int>(slot), plan.prompt_tokens + output, session.vocab_size());
                 inputs[slot].tokens = std::span(tokens).subspan(slot, 1);
             }
             decode_bytes += static_cast<double>(
@@ -80,8 +86,9 @@ Expected<> run_steps(Session& session, const LatencyPlan& plan, const std::stop_
 } // namespace
 
 double LatencyRequest::tpot_ms() const {
-    return itl_ms.empty() ? 0.0
-                          : std::accumulate(itl_ms.begin(), itl_ms.end(), 0.0) / static_cast<double>(itl_ms.size());
+    return itl_ms.empty()
+               ? 0.0
+               : std::accumulate(itl_ms.begin(), itl_ms.end(), 0.0) / static_cast<double>(itl_ms.size());
 }
 
 Expected<LatencyRound> run_latency_round(Session& session, const LatencyPlan& plan, int round,

@@ -24,9 +24,9 @@ struct LatencyPlan {
 struct LatencyRequest {
     int prompt_tokens = 0;
     int output_tokens = 0;
-    double ttft_ms = 0.0;        ///< prompt in to first token out
-    double e2e_ms = 0.0;         ///< prompt in to last token out
-    std::vector<double> itl_ms;  ///< the output_tokens - 1 gaps between tokens
+    double ttft_ms = 0.0;       ///< prompt in to first token out
+    double e2e_ms = 0.0;        ///< prompt in to last token out
+    std::vector<double> itl_ms; ///< the output_tokens - 1 gaps between tokens
 
     double tpot_ms() const; ///< mean gap of the request
 };
@@ -39,14 +39,14 @@ struct LatencyRound {
     double decode_bytes_per_s = 0.0; ///< weights and KV cache read by decode steps over their time
 };
 
-/// Runs one round: every slot is reset, all prompts are given in one step, then forced tokens are decoded one a
-/// step (no EOS stop). Prompt and forced tokens are a fixed sequence, the same for every scheme.
+/// Runs one round: every slot is reset, all prompts are given in one step, then forced tokens are decoded one
+/// a step (no EOS stop). Prompt and forced tokens are a fixed sequence, the same for every scheme.
 Expected<LatencyRound> run_latency_round(Session& session, const LatencyPlan& plan, int round,
                                          const std::stop_token& cancel = {});
 
 /// The sessions take turns, A B C, A B C, so that drift hits all alike: warm-up rounds first, then
-/// `on_round(session index, round)` for each timed one, as it ends. Errors: bad_input (plan does not fit a session),
-/// cancelled, and what Session::step() reports.
+/// `on_round(session index, round)` for each timed one, as it ends. Errors: bad_input (plan does not fit a
+/// session), cancelled, and what Session::step() reports.
 Expected<> measure_latency(std::span<Session* const> sessions, const LatencyPlan& plan,
                            const std::function<void(std::size_t, const LatencyRound&)>& on_round,
                            const std::stop_token& cancel = {});

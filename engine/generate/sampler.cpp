@@ -42,7 +42,8 @@ std::int32_t Sampler::choose(std::span<const float> logits, const Sampling& samp
         return best;
     }
     const double top = logits[static_cast<std::size_t>(best)];
-    // exp(-40) of the best token's weight cannot be drawn in practice; leaving such tokens out keeps the sort short.
+    // exp(-40) of the best token's weight cannot be drawn in practice; leaving such tokens out keeps the sort
+    // short.
     const double floor = top - 40.0 * sampling.temperature;
     order_.clear();
     for (std::size_t i = 0; i < logits.size(); ++i) {

@@ -15,9 +15,9 @@ StopFinder::StopFinder(const Tokenizer& tokenizer, std::span<const std::string> 
 }
 
 bool StopFinder::possible(std::span<const std::int32_t> tokens) const {
-    // A token is a byte or more, so a stop that the last token completed lies in the last `longest_` tokens; twice that
-    // also holds what a decoder changes at the edge of its input (a first space, a broken character), and
-    // tokens without text.
+    // A token is a byte or more, so a stop that the last token completed lies in the last `longest_` tokens;
+    // twice that also holds what a decoder changes at the edge of its input (a first space, a broken
+    // character), and tokens without text.
     const std::size_t window = std::min(tokens.size(), 2 * longest_ + 8);
     const auto tail = tokenizer_.decode(tokens.last(window));
     return !tail || std::any_of(stops_.begin(), stops_.end(), [&](const std::string& stop) {
@@ -25,7 +25,8 @@ bool StopFinder::possible(std::span<const std::int32_t> tokens) const {
     });
 }
 
-Expected<StopFinder::Text> StopFinder::completion(std::string_view prompt, std::span<const std::int32_t> prompt_ids,
+Expected<StopFinder::Text> StopFinder::completion(std::string_view prompt,
+                                                  std::span<const std::int32_t> prompt_ids,
                                                   std::span<const std::int32_t> tokens) const {
     auto text = tokenizer_.completion_text(prompt, prompt_ids, tokens);
     if (!text) {

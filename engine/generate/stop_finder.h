@@ -13,8 +13,8 @@ namespace quantscope {
 
 class Tokenizer;
 
-/// Finds stop strings in a growing continuation. Decoding all of it after every token would cost the square of
-/// its length, so a short tail is decoded first, and the whole only where the tail looks like a stop.
+/// Finds stop strings in a growing continuation. Decoding all of it after every token would cost the square
+/// of its length, so a short tail is decoded first, and the whole only where the tail looks like a stop.
 class StopFinder {
   public:
     StopFinder(const Tokenizer& tokenizer, std::span<const std::string> stops);

@@ -23,7 +23,8 @@ void WeightRotation::rotate_residual(std::span<float> row) const {
     hadamard_transform(row, hidden_block_);
 }
 
-void WeightRotation::rotate_outputs(std::span<float> weight, std::size_t columns, int block, bool signs) const {
+void WeightRotation::rotate_outputs(std::span<float> weight, std::size_t columns, int block,
+                                    bool signs) const {
     const std::size_t rows = weight.size() / columns;
     std::vector<float> column(rows);
     for (std::size_t c = 0; c < columns; ++c) {

@@ -32,7 +32,8 @@ constexpr std::array table = {
     // Clip ratio 0.9: QuaRot (arXiv 2404.00456), section 5, for round-to-nearest 4-bit activations.
     Scheme{.id = "w4a4-rot",
            .label = "W4A4 rotated",
-           .summary = "4-bit weights and 4-bit activations after Hadamard rotations (QuaRot), rounded to nearest",
+           .summary =
+               "4-bit weights and 4-bit activations after Hadamard rotations (QuaRot), rounded to nearest",
            .weights = Precision::int4,
            .activations = Precision::int4,
            .rounding = WeightRounding::nearest,
@@ -42,7 +43,9 @@ constexpr std::array table = {
 
 } // namespace
 
-std::span<const Scheme> all_schemes() { return table; }
+std::span<const Scheme> all_schemes() {
+    return table;
+}
 
 const Scheme* find_scheme(std::string_view id) {
     const auto* found =

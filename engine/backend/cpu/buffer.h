@@ -10,8 +10,9 @@
 
 namespace quantscope::cpu {
 
-/// Zeroed memory aligned to a cache line. Pages are committed when first written (calloc), so a long context's
-/// KV cache costs what is used of it. Throws std::bad_alloc, which CpuBackend::create() turns into an Error.
+/// Zeroed memory aligned to a cache line. Pages are committed when first written (calloc), so a long
+/// context's KV cache costs what is used of it. Throws std::bad_alloc, which CpuBackend::create() turns into
+/// an Error.
 template<class T>
 class Buffer {
   public:

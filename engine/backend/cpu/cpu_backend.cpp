@@ -37,10 +37,11 @@ constexpr std::int64_t max_inputs = 65'536; // 255 * 127 * 65536 < 2^31: no int3
 
 Expected<> check_limits(const ModelConfig& config, const SessionLimits& limits) {
     if (limits.max_slots < 1 || limits.context_length < 0) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("A session needs at least 1 slot and a context of 0 (the model's own) or more; "
-                                      "got {} slots and a context of {}.",
-                                      limits.max_slots, limits.context_length));
+        return make_error(
+            ErrorCode::bad_input,
+            fmt::format("A session needs at least 1 slot and a context of 0 (the model's own) or more; "
+                        "got {} slots and a context of {}.",
+                        limits.max_slots, limits.context_length));
     }
     if (limits.context_length > config.max_position_embeddings) {
         return make_error(ErrorCode::bad_input,
@@ -49,9 +50,10 @@ Expected<> check_limits(const ModelConfig& config, const SessionLimits& limits) 
                           "Ask for a shorter context.");
     }
     if (std::max(config.hidden_size, config.intermediate_size) > max_inputs) {
-        return make_error(ErrorCode::unsupported,
-                          fmt::format("Model {} has linears with more than {} inputs, for which int32 sums could overflow.",
-                                      config.name, max_inputs));
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format("Model {} has linears with more than {} inputs, for which int32 sums could overflow.",
+                        config.name, max_inputs));
     }
     return {};
 }
@@ -63,12 +65,13 @@ Expected<> check_memory(const Checkpoint& checkpoint, const Scheme& scheme, int 
     const std::int64_t needed = estimate_weight_bytes(checkpoint, scheme) + kv;
     const std::int64_t available = meminfo_bytes("MemAvailable");
     if (available > 0 && needed > available) {
-        return make_error(ErrorCode::out_of_memory,
-                          fmt::format("Model {} under {} with {} slots of {} tokens needs {:.1f} GB of memory, and {:.1f} "
-                                      "GB are free.",
-                                      c.name, scheme.id, slots, context, static_cast<double>(needed) * 1e-9,
-                                      static_cast<double>(available) * 1e-9),
-                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+        return make_error(
+            ErrorCode::out_of_memory,
+            fmt::format("Model {} under {} with {} slots of {} tokens needs {:.1f} GB of memory, and {:.1f} "
+                        "GB are free.",
+                        c.name, scheme.id, slots, context, static_cast<double>(needed) * 1e-9,
+                        static_cast<double>(available) * 1e-9),
+            "Use a smaller batch, a shorter context or a scheme with fewer bits.");
     }
     return {};
 }
@@ -94,10 +97,11 @@ bool CpuBackend::supports(const Scheme& scheme) const {
 Expected<std::unique_ptr<Session>> CpuBackend::create(const Checkpoint& checkpoint, const Scheme& scheme,
                                                       const SessionLimits& limits) {
     if (!supports(scheme)) {
-        return make_error(ErrorCode::unsupported,
-                          fmt::format("The CPU backend cannot run scheme {}: it multiplies integers with integers or real "
-                                      "numbers with real numbers, and keeps the KV cache in f32.",
-                                      scheme.id));
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format("The CPU backend cannot run scheme {}: it multiplies integers with integers or real "
+                        "numbers with real numbers, and keeps the KV cache in f32.",
+                        scheme.id));
     }
     const ModelConfig& config = checkpoint.config();
     if (auto ok = check_limits(config, limits); !ok) {
@@ -114,9 +118,10 @@ Expected<std::unique_ptr<Session>> CpuBackend::create(const Checkpoint& checkpoi
         }
         return std::make_unique<CpuSession>(config, scheme, std::move(*weights), limits.max_slots, context);
     } catch (const std::bad_alloc&) {
-        return make_error(ErrorCode::out_of_memory,
-                          fmt::format("The memory ran out while model {} was loaded under {}.", config.name, scheme.id),
-                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+        return make_error(
+            ErrorCode::out_of_memory,
+            fmt::format("The memory ran out while model {} was loaded under {}.", config.name, scheme.id),
+            "Use a smaller batch, a shorter context or a scheme with fewer bits.");
     }
 }
 

@@ -6,7 +6,8 @@
 namespace quantscope::cpu {
 
 /// The embedded default. Quantized linears multiply int8 and int4 codes exactly in int32; everything else,
-/// the `fp16` scheme's products and the KV cache included, computes in f32 (weights keep the checkpoint's precision).
+/// the `fp16` scheme's products and the KV cache included, computes in f32 (weights keep the checkpoint's
+/// precision).
 class CpuBackend final : public Backend {
   public:
     DeviceInfo device() const override;

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <fmt/format.h>
 
-
 namespace quantscope::cpu {
 namespace {
 
@@ -28,9 +27,13 @@ std::int32_t largest(const float* logits, int count) {
     return best;
 }
 
-int max_rows(int max_slots) { return std::max(CpuSession::prefill_rows, max_slots); }
+int max_rows(int max_slots) {
+    return std::max(CpuSession::prefill_rows, max_slots);
+}
 
-std::size_t elements(std::int64_t a, std::int64_t b) { return static_cast<std::size_t>(a * b); }
+std::size_t elements(std::int64_t a, std::int64_t b) {
+    return static_cast<std::size_t>(a * b);
+}
 
 } // namespace
 
@@ -42,7 +45,8 @@ CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWei
     const int rows = max_rows(max_slots);
     const std::int64_t q_size = std::int64_t{config.num_attention_heads} * config.head_dim;
     const std::int64_t kv_size = std::int64_t{config.num_key_value_heads} * config.head_dim;
-    const std::size_t cache_size = elements(elements(config.num_hidden_layers, max_slots), kv_size * cache_length_);
+    const std::size_t cache_size =
+        elements(elements(config.num_hidden_layers, max_slots), kv_size * cache_length_);
     keys_ = Buffer<float>(cache_size);
     values_ = Buffer<float>(cache_size);
     const std::int64_t widest = std::max<std::int64_t>(
@@ -60,27 +64,30 @@ CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWei
 Expected<> CpuSession::check(std::span<const SlotInput> inputs, std::size_t outputs,
                              std::size_t expected_outputs) const {
     if (outputs != expected_outputs) {
-        return make_error(ErrorCode::internal, fmt::format("step() got room for {} outputs; {} inputs need {}.",
-                                                           outputs, inputs.size(), expected_outputs));
+        return make_error(ErrorCode::internal,
+                          fmt::format("step() got room for {} outputs; {} inputs need {}.", outputs,
+                                      inputs.size(), expected_outputs));
     }
     std::vector<bool> seen(lengths_.size(), false);
     for (const SlotInput& input : inputs) {
         if (input.slot < 0 || input.slot >= max_slots()) {
-            return make_error(ErrorCode::bad_input, fmt::format("Slot {} does not exist: this session has slots 0 to {}.",
-                                                                input.slot, max_slots() - 1));
+            return make_error(ErrorCode::bad_input,
+                              fmt::format("Slot {} does not exist: this session has slots 0 to {}.",
+                                          input.slot, max_slots() - 1));
         }
         const auto slot = static_cast<std::size_t>(input.slot);
         if (seen[slot] || input.tokens.empty()) {
             return make_error(ErrorCode::bad_input,
-                              fmt::format("Slot {} {}.", input.slot, seen[slot] ? "is given twice in one step"
-                                                                               : "is given no tokens"));
+                              fmt::format("Slot {} {}.", input.slot,
+                                          seen[slot] ? "is given twice in one step" : "is given no tokens"));
         }
         seen[slot] = true;
         if (lengths_[slot] + static_cast<std::int64_t>(input.tokens.size()) > context_length_) {
-            return make_error(ErrorCode::bad_input,
-                              fmt::format("Slot {} holds {} tokens and cannot take {} more: the context length is {}.",
-                                          input.slot, lengths_[slot], input.tokens.size(), context_length_),
-                              "Use a shorter prompt, fewer new tokens or a longer context.");
+            return make_error(
+                ErrorCode::bad_input,
+                fmt::format("Slot {} holds {} tokens and cannot take {} more: the context length is {}.",
+                            input.slot, lengths_[slot], input.tokens.size(), context_length_),
+                "Use a shorter prompt, fewer new tokens or a longer context.");
         }
         for (const std::int32_t token : input.tokens) {
             if (token < 0 || token >= config_.vocab_size) {
@@ -95,7 +102,8 @@ Expected<> CpuSession::check(std::span<const SlotInput> inputs, std::size_t outp
 }
 
 Expected<> CpuSession::step(std::span<const SlotInput> inputs, std::span<float> logits) {
-    if (auto ok = check(inputs, logits.size(), inputs.size() * static_cast<std::size_t>(config_.vocab_size)); !ok) {
+    if (auto ok = check(inputs, logits.size(), inputs.size() * static_cast<std::size_t>(config_.vocab_size));
+        !ok) {
         return ok;
     }
     run(inputs, logits.data());
@@ -108,7 +116,8 @@ Expected<> CpuSession::step_greedy(std::span<const SlotInput> inputs, std::span<
     }
     run(inputs, greedy_logits_.data());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-        ids[i] = largest(greedy_logits_.data() + i * static_cast<std::size_t>(config_.vocab_size), config_.vocab_size);
+        ids[i] = largest(greedy_logits_.data() + i * static_cast<std::size_t>(config_.vocab_size),
+                         config_.vocab_size);
     }
     return {};
 }
@@ -170,7 +179,8 @@ void CpuSession::norm(const std::vector<float>& gamma, LinearInput& to) {
 /// residual += weights * input
 void CpuSession::add_projection(const PackedWeights& weights, const LinearInput& input) {
     multiply(weights, input, projected_.data(), config_.hidden_size);
-    kernels().add(residual_.data(), projected_.data(), static_cast<std::int64_t>(rows_.size()) * config_.hidden_size);
+    kernels().add(residual_.data(), projected_.data(),
+                  static_cast<std::int64_t>(rows_.size()) * config_.hidden_size);
 }
 
 float* CpuSession::cache(Buffer<float>& which, std::int64_t layer, int slot, int kv_head) {
@@ -182,8 +192,8 @@ float* CpuSession::cache(Buffer<float>& which, std::int64_t layer, int slot, int
 void CpuSession::append_to_cache(std::int64_t layer, const Row& row, const float* keys, const float* values) {
     const std::int64_t head_dim = config_.head_dim;
     for (int h = 0; h < config_.num_key_value_heads; ++h, keys += head_dim, values += head_dim) {
-        float* const block =
-            cache(keys_, layer, row.slot, h) + row.position / key_block * key_block * head_dim + row.position % key_block;
+        float* const block = cache(keys_, layer, row.slot, h) +
+                             row.position / key_block * key_block * head_dim + row.position % key_block;
         for (std::int64_t d = 0; d < head_dim; ++d) {
             block[d * key_block] = keys[d];
         }
@@ -259,7 +269,8 @@ void CpuSession::write_logits(float* logits) {
         }
         kernels().rms_norm(residual_.data() + static_cast<std::int64_t>(m) * hidden, gamma,
                            static_cast<float>(config_.rms_norm_eps), hidden,
-                           head_input_.values() + static_cast<std::int64_t>(wanted.size()) * head_input_.stride());
+                           head_input_.values() +
+                               static_cast<std::int64_t>(wanted.size()) * head_input_.stride());
         wanted.push_back(rows_[m].logits_row);
     }
     if (wanted.empty()) {
@@ -269,13 +280,15 @@ void CpuSession::write_logits(float* logits) {
     // Rows of a pass ascend in logits_row, but need not be neighbours there.
     const bool neighbours = wanted.back() - wanted.front() + 1 == static_cast<std::int64_t>(wanted.size());
     if (neighbours) {
-        multiply(weights_.lm_head, head_input_, logits + wanted.front() * config_.vocab_size, config_.vocab_size);
+        multiply(weights_.lm_head, head_input_, logits + wanted.front() * config_.vocab_size,
+                 config_.vocab_size);
         return;
     }
     std::vector<float> rows(wanted.size() * elements(config_.vocab_size, 1));
     multiply(weights_.lm_head, head_input_, rows.data(), config_.vocab_size);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
-        std::memcpy(logits + wanted[i] * config_.vocab_size, rows.data() + i * elements(config_.vocab_size, 1),
+        std::memcpy(logits + wanted[i] * config_.vocab_size,
+                    rows.data() + i * elements(config_.vocab_size, 1),
                     elements(config_.vocab_size, sizeof(float)));
     }
 }
@@ -291,18 +304,25 @@ int CpuSession::length(int slot) const {
 }
 
 MemoryReport CpuSession::memory() const {
+    std::int64_t panel = 0;
+    for (const LayerWeights& layer : weights_.layers) {
+        panel = std::max(
+            {panel, panel_bytes(layer.qkv), panel_bytes(layer.o_proj), panel_bytes(layer.down_proj)});
+    }
     return {.linear_weight_bytes = weights_.linear_bytes(),
             .linear_weight_count = weights_.linear_count(),
             .other_weight_bytes = weights_.other_bytes(),
             .kv_cache_bytes = keys_.bytes() + values_.bytes(),
-            .workspace_bytes = residual_.bytes() + projected_.bytes() + scores_.bytes() + greedy_logits_.bytes() +
-                               hidden_input_.bytes() + attended_.bytes() + inner_.bytes() + head_input_.bytes() +
+            .workspace_bytes = residual_.bytes() + projected_.bytes() + scores_.bytes() +
+                               greedy_logits_.bytes() + hidden_input_.bytes() + attended_.bytes() +
+                               inner_.bytes() + head_input_.bytes() + panel * thread_count() +
                                static_cast<std::int64_t>(rope_.bytes())};
 }
 
 std::int64_t CpuSession::bytes_per_decode_step(int batch, int context) const {
-    const std::int64_t kv_bytes_a_token = std::int64_t{2} * config_.num_hidden_layers * config_.num_key_value_heads *
-                                          config_.head_dim * static_cast<std::int64_t>(sizeof(float));
+    const std::int64_t kv_bytes_a_token = std::int64_t{2} * config_.num_hidden_layers *
+                                          config_.num_key_value_heads * config_.head_dim *
+                                          static_cast<std::int64_t>(sizeof(float));
     return weights_.linear_bytes() + weights_.lm_head.bytes() + kv_bytes_a_token * batch * context;
 }
 

@@ -10,8 +10,8 @@
 
 namespace quantscope::cpu {
 
-/// The Llama graph in f32 around the scheme's linears. Rows (tokens) of one pass share the weights' way through
-/// the cache, nothing else: each row's result is a function of its own slot.
+/// The Llama graph in f32 around the scheme's linears. Rows (tokens) of one pass share the weights' way
+/// through the cache, nothing else: each row's result is a function of its own slot.
 ///   decode   the inputs of one token, all slots in one pass
 ///   prefill  longer inputs, each slot alone, in passes of prefill_rows tokens
 class CpuSession final : public Session {
@@ -40,7 +40,8 @@ class CpuSession final : public Session {
         std::int64_t logits_row; ///< -1: its logits are not asked for
     };
 
-    Expected<> check(std::span<const SlotInput> inputs, std::size_t outputs, std::size_t expected_outputs) const;
+    Expected<> check(std::span<const SlotInput> inputs, std::size_t outputs,
+                     std::size_t expected_outputs) const;
     void run(std::span<const SlotInput> inputs, float* logits);
     void forward(float* logits); ///< of rows_
     void attention_block(const LayerWeights& layer, std::int64_t index);
@@ -61,14 +62,14 @@ class CpuSession final : public Session {
     Buffer<float> values_;      ///< [layers][max_slots][kv_heads][cache_length][head_dim]
 
     std::vector<Row> rows_;
-    Buffer<float> residual_;   ///< [rows][hidden]
-    Buffer<float> projected_;  ///< [rows][widest linear output]
-    Buffer<float> scores_;     ///< [threads][cache_length]
+    Buffer<float> residual_;      ///< [rows][hidden]
+    Buffer<float> projected_;     ///< [rows][widest linear output]
+    Buffer<float> scores_;        ///< [threads][cache_length]
     Buffer<float> greedy_logits_; ///< [max_slots][vocab]
-    LinearInput hidden_input_; ///< of qkv, gate_up
-    LinearInput attended_;     ///< of o_proj
-    LinearInput inner_;        ///< of down_proj
-    LinearInput head_input_;   ///< of lm_head, never quantized
+    LinearInput hidden_input_;    ///< of qkv, gate_up
+    LinearInput attended_;        ///< of o_proj
+    LinearInput inner_;           ///< of down_proj
+    LinearInput head_input_;      ///< of lm_head, never quantized
 };
 
 } // namespace quantscope::cpu

@@ -8,15 +8,15 @@ namespace quantscope::cpu {
 /// Outputs of a linear are stored and computed in blocks of this many columns (see packed_weights.h).
 inline constexpr int block_columns = 64;
 
-/// Keys of the KV cache are held in blocks of this many tokens, [tokens / 16][head_dim][16], so that scores need no
-/// sum across a vector.
+/// Keys of the KV cache are held in blocks of this many tokens, [tokens / 16][head_dim][16], so that scores
+/// need no sum across a vector.
 inline constexpr int key_block = 16;
 
 /// Integer activations: `rows` quantized vectors.
 struct Int8Rows {
-    const std::int8_t* codes;  ///< [rows][stride]; zero from the true length up to the padded one
-    std::int64_t stride;       ///< bytes between rows
-    const std::int32_t* sums;  ///< [rows], sum of each row's codes
+    const std::int8_t* codes; ///< [rows][stride]; zero from the true length up to the padded one
+    std::int64_t stride;      ///< bytes between rows
+    const std::int32_t* sums; ///< [rows], sum of each row's codes
     int rows;
 };
 
@@ -28,8 +28,8 @@ struct FloatRows {
 };
 
 /// Inner loops for one instruction set. Every function's result for a row is a function of that row and the
-/// weights alone: one fused chain per output in order of k for floats, exact int32 for integers. So results do not
-/// depend on how many rows are computed together (batch invariance).
+/// weights alone: one fused chain per output in order of k for floats, exact int32 for integers. So results
+/// do not depend on how many rows are computed together (batch invariance).
 struct Kernels {
     const char* name; ///< "avx512-vnni", "avx2", "portable"
 
@@ -46,10 +46,11 @@ struct Kernels {
     void (*unpack_bf16)(const void* block, std::int64_t count, float* out);       ///< count % 16 == 0
 
     /// engine/schemes/quantize.h for one row; also the sum of the codes. Returns the scale.
-    float (*quantize_row)(const float* x, std::int64_t count, int largest_code, float clip, std::int8_t* codes,
-                          std::int32_t* sum);
+    float (*quantize_row)(const float* x, std::int64_t count, int largest_code, float clip,
+                          std::int8_t* codes, std::int32_t* sum);
     /// y[n] = (row_scale * column_scales[n]) * acc[n]
-    void (*rescale)(const std::int32_t* acc, float row_scale, const float* column_scales, int count, float* y);
+    void (*rescale)(const std::int32_t* acc, float row_scale, const float* column_scales, int count,
+                    float* y);
 
     /// y = x / sqrt(mean(x^2) + eps) * gamma; gamma may be null (folded away)
     void (*rms_norm)(const float* x, const float* gamma, float eps, std::int64_t count, float* y);
@@ -60,10 +61,10 @@ struct Kernels {
     void (*rope)(float* head, const float* cosines, const float* sines, int head_dim);
     /// Block Hadamard, as hadamard_transform() in engine/schemes/hadamard.h.
     void (*hadamard)(float* x, std::int64_t count, int block);
-    /// One query head over `count` keys (in key blocks) and values [count][head_dim]; scores is scratch of `count`
-    /// rounded up to key_block.
-    void (*attend)(const float* query, const float* keys, const float* values, std::int64_t count, int head_dim,
-                   float scale, float* scores, float* out);
+    /// One query head over `count` keys (in key blocks) and values [count][head_dim]; scores is scratch of
+    /// `count` rounded up to key_block.
+    void (*attend)(const float* query, const float* keys, const float* values, std::int64_t count,
+                   int head_dim, float scale, float* scores, float* out);
 };
 
 /// The best set this processor runs; QUANTSCOPE_CPU_ISA=portable|avx2|avx512-vnni asks for a lesser one.

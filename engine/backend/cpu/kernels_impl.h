@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Only for kernels_<isa>.cpp: the inner loops, written once with vector types and built for each instruction set.
+// Only for kernels_<isa>.cpp: the inner loops, written once with vector types and built for each instruction
+// set.
 #pragma once
 
 #include "engine/backend/cpu/kernels.h"
@@ -10,8 +11,8 @@
 namespace quantscope::cpu {
 namespace {
 
-/// Asks for the weights that a product reads 2 KiB later: one token's products do nothing but wait for weights.
-/// (An address past the end is no fault.)
+/// Asks for the weights that a product reads 2 KiB later: one token's products do nothing but wait for
+/// weights. (An address past the end is no fault.)
 template<std::int64_t Bytes>
 QS_INLINE void prefetch(const std::uint8_t* weights) {
     for (std::int64_t line = 0; line < Bytes; line += 64) {
@@ -196,7 +197,9 @@ void rms_norm(const float* x, const float* gamma, float eps, std::int64_t count,
     }
 }
 
-QS_INLINE f32x16 silu_times(f32x16 gate, f32x16 up) { return gate / (1.0F + exponential(-gate)) * up; }
+QS_INLINE f32x16 silu_times(f32x16 gate, f32x16 up) {
+    return gate / (1.0F + exponential(-gate)) * up;
+}
 
 void silu_multiply(float* gate, const float* up, std::int64_t count) {
     std::int64_t i = 0;
@@ -260,7 +263,8 @@ void score_keys(const float* query, const float* keys, int head_dim, float scale
     }
 }
 
-/// Turns scores[0, count) into e^(score - max), those up to the end of the last block into 0; returns the sum.
+/// Turns scores[0, count) into e^(score - max), those up to the end of the last block into 0; returns the
+/// sum.
 float exponentiate(float* scores, std::int64_t count) {
     const std::int64_t whole = count / key_block * key_block;
     const f32x16 none = f32x16{} - FLT_MAX;
@@ -284,9 +288,11 @@ float exponentiate(float* scores, std::int64_t count) {
     return sum_lanes(sums);
 }
 
-/// out = inverse * sum of scores[t] * values[t], for Lanes * 16 of the head's dimensions; even and odd t are two chains.
+/// out = inverse * sum of scores[t] * values[t], for Lanes * 16 of the head's dimensions; even and odd t are
+/// two chains.
 template<int Lanes>
-void mix_values(const float* scores, const float* values, std::int64_t count, int head_dim, float inverse, float* out) {
+void mix_values(const float* scores, const float* values, std::int64_t count, int head_dim, float inverse,
+                float* out) {
     f32x16 acc[2][Lanes] = {};
     std::int64_t t = 0;
     for (; t + 2 <= count; t += 2) {

@@ -25,13 +25,14 @@ RealProduct real_product(Storage storage) {
     return storage == Storage::f32 ? k.dot_f32 : storage == Storage::f16 ? k.dot_f16 : k.dot_bf16;
 }
 
-/// Codes of one block as int8 in oneDNN's order: int4 is unpacked into a panel of the thread's, one block at a time.
+/// Codes of one block as int8 in oneDNN's order: int4 is unpacked into a panel of the thread's, one block at
+/// a time.
 const std::int8_t* int8_panel(const PackedWeights& weights, std::int64_t block) {
     if (weights.storage() == Storage::int8) {
         return reinterpret_cast<const std::int8_t*>(weights.block(block));
     }
     thread_local std::vector<std::int8_t> panel;
-    const std::int64_t count = weights.padded_inputs() * block_columns;
+    const std::int64_t count = panel_bytes(weights);
     if (static_cast<std::int64_t>(panel.size()) < count) {
         panel.resize(static_cast<std::size_t>(count));
     }
@@ -39,12 +40,14 @@ const std::int8_t* int8_panel(const PackedWeights& weights, std::int64_t block) 
     return panel.data();
 }
 
-/// acc [x.rows][64]: whole groups of onednn_rows by oneDNN where it can, what is left by our kernels. Both are exact.
-void multiply_codes(const Int8Rows& x, const PackedWeights& weights, std::int64_t block, const std::int8_t* panel,
-                    std::int32_t* acc) {
+/// acc [x.rows][64]: whole groups of onednn_rows by oneDNN where it can, what is left by our kernels. Both
+/// are exact.
+void multiply_codes(const Int8Rows& x, const PackedWeights& weights, std::int64_t block,
+                    const std::int8_t* panel, std::int32_t* acc) {
     int row = 0;
     while (panel != nullptr && x.rows - row >= onednn_rows &&
-           onednn_int8(x.codes + row * x.stride, x.stride, panel, weights.padded_inputs(), acc + row * block_columns)) {
+           onednn_int8(x.codes + row * x.stride, x.stride, panel, weights.padded_inputs(),
+                       acc + row * block_columns)) {
         row += onednn_rows;
     }
     if (row < x.rows) {
@@ -75,14 +78,14 @@ void LinearInput::prepare(int rows, std::int64_t inputs) {
     const Kernels& k = kernels();
     parallel_for(rows, rows * inputs > parallel_work, [&](std::int64_t row) {
         std::int8_t* const codes = codes_.data() + row * stride_;
-        scales_.data()[row] = k.quantize_row(values_.data() + row * stride_, inputs, largest_code(precision_), clip_,
-                                             codes, sums_.data() + row);
+        scales_.data()[row] = k.quantize_row(values_.data() + row * stride_, inputs, largest_code(precision_),
+                                             clip_, codes, sums_.data() + row);
         std::memset(codes + inputs, 0, static_cast<std::size_t>((inputs + 63) / 64 * 64 - inputs));
     });
 }
 
-void multiply_block_integer(const PackedWeights& weights, const LinearInput& input, std::int64_t block, float* y,
-                            std::int64_t y_stride) {
+void multiply_block_integer(const PackedWeights& weights, const LinearInput& input, std::int64_t block,
+                            float* y, std::int64_t y_stride) {
     alignas(64) std::int32_t acc[chunk_rows * block_columns];
     const std::int64_t column = block * block_columns;
     const int width = static_cast<int>(std::min<std::int64_t>(block_columns, weights.outputs() - column));
@@ -90,11 +93,12 @@ void multiply_block_integer(const PackedWeights& weights, const LinearInput& inp
         input.rows_ >= onednn_rows && onednn_available() ? int8_panel(weights, block) : nullptr;
     for (int first = 0; first < input.rows_; first += chunk_rows) {
         const int count = std::min(chunk_rows, input.rows_ - first);
-        multiply_codes({input.codes_.data() + first * input.stride_, input.stride_, input.sums_.data() + first, count},
-                       weights, block, panel, acc);
+        multiply_codes(
+            {input.codes_.data() + first * input.stride_, input.stride_, input.sums_.data() + first, count},
+            weights, block, panel, acc);
         for (int row = 0; row < count; ++row) {
-            kernels().rescale(acc + row * block_columns, input.scales_.data()[first + row], weights.scales() + column,
-                              width, y + (first + row) * y_stride + column);
+            kernels().rescale(acc + row * block_columns, input.scales_.data()[first + row],
+                              weights.scales() + column, width, y + (first + row) * y_stride + column);
         }
     }
 }
@@ -103,15 +107,21 @@ void multiply_block_real(const PackedWeights& weights, const LinearInput& input,
                          std::int64_t y_stride) {
     alignas(64) float sums[chunk_rows * block_columns];
     const std::int64_t column = block * block_columns;
-    const auto width = static_cast<std::size_t>(std::min<std::int64_t>(block_columns, weights.outputs() - column));
+    const auto width =
+        static_cast<std::size_t>(std::min<std::int64_t>(block_columns, weights.outputs() - column));
     for (int first = 0; first < input.rows_; first += chunk_rows) {
         const int count = std::min(chunk_rows, input.rows_ - first);
         real_product(weights.storage())({input.values_.data() + first * input.stride_, input.stride_, count},
                                         weights.block(block), weights.inputs(), sums);
         for (int row = 0; row < count; ++row) {
-            std::memcpy(y + (first + row) * y_stride + column, sums + row * block_columns, width * sizeof(float));
+            std::memcpy(y + (first + row) * y_stride + column, sums + row * block_columns,
+                        width * sizeof(float));
         }
     }
+}
+
+std::int64_t panel_bytes(const PackedWeights& weights) {
+    return weights.storage() == Storage::int4 ? weights.padded_inputs() * block_columns : 0;
 }
 
 void multiply(const PackedWeights& weights, const LinearInput& input, float* y, std::int64_t y_stride) {

@@ -24,11 +24,12 @@ class LinearInput {
     std::int64_t bytes() const { return values_.bytes() + codes_.bytes() + scales_.bytes() + sums_.bytes(); }
 
   private:
-    friend void multiply(const PackedWeights& weights, const LinearInput& input, float* y, std::int64_t y_stride);
-    friend void multiply_block_integer(const PackedWeights& weights, const LinearInput& input, std::int64_t block,
-                                       float* y, std::int64_t y_stride);
-    friend void multiply_block_real(const PackedWeights& weights, const LinearInput& input, std::int64_t block, float* y,
-                                    std::int64_t y_stride);
+    friend void multiply(const PackedWeights& weights, const LinearInput& input, float* y,
+                         std::int64_t y_stride);
+    friend void multiply_block_integer(const PackedWeights& weights, const LinearInput& input,
+                                       std::int64_t block, float* y, std::int64_t y_stride);
+    friend void multiply_block_real(const PackedWeights& weights, const LinearInput& input,
+                                    std::int64_t block, float* y, std::int64_t y_stride);
 
     Precision precision_ = Precision::fp16;
     float clip_ = 1.0F;
@@ -41,8 +42,12 @@ class LinearInput {
     Buffer<std::int32_t> sums_;
 };
 
-/// y[m][n] = sum_k x[m][k] W[n][k], y [rows][y_stride]. Integer weights: exact int32 accumulation of the codes,
-/// then (s_x * s_w) * acc in f32. Needs weights.is_integer() exactly when the input is quantized.
+/// Bytes of the panel that a thread may unpack int4 into while it multiplies these weights; 0 where none is
+/// needed.
+std::int64_t panel_bytes(const PackedWeights& weights);
+
+/// y[m][n] = sum_k x[m][k] W[n][k], y [rows][y_stride]. Integer weights: exact int32 accumulation of the
+/// codes, then (s_x * s_w) * acc in f32. Needs weights.is_integer() exactly when the input is quantized.
 void multiply(const PackedWeights& weights, const LinearInput& input, float* y, std::int64_t y_stride);
 
 } // namespace quantscope::cpu

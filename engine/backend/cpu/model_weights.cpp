@@ -13,7 +13,9 @@ Storage storage_of(DType dtype) {
     return dtype == DType::f32 ? Storage::f32 : dtype == DType::f16 ? Storage::f16 : Storage::bf16;
 }
 
-Storage storage_of(Precision precision) { return precision == Precision::int8 ? Storage::int8 : Storage::int4; }
+Storage storage_of(Precision precision) {
+    return precision == Precision::int8 ? Storage::int8 : Storage::int4;
+}
 
 /// Reads tensors of one checkpoint under one scheme.
 class Loader {
@@ -33,7 +35,9 @@ class Loader {
         Rotate rotate;
     };
 
-    void reads_residual(std::span<float> w, std::span<const float> gamma) const { rotation_.reads_residual(w, gamma); }
+    void reads_residual(std::span<float> w, std::span<const float> gamma) const {
+        rotation_.reads_residual(w, gamma);
+    }
     void v_proj(std::span<float> w, std::span<const float> gamma) const {
         rotation_.reads_residual(w, gamma);
         rotation_.v_output(w);
@@ -43,8 +47,8 @@ class Loader {
     void embedding(std::span<float> w, std::span<const float>) const { rotation_.embedding(w); }
 
     Expected<std::vector<float>> vector(const std::string& name, std::int64_t size) const;
-    Expected<PackedWeights> matrix(std::span<const Part> parts, std::int64_t inputs, std::span<const float> gamma,
-                                   bool quantized) const;
+    Expected<PackedWeights> matrix(std::span<const Part> parts, std::int64_t inputs,
+                                   std::span<const float> gamma, bool quantized) const;
     Expected<Storage> table_storage(std::span<const Part> parts, std::int64_t inputs) const;
     Expected<LayerWeights> layer(int index) const;
     Expected<> tables(ModelWeights& weights) const;
@@ -69,8 +73,8 @@ Expected<std::vector<float>> Loader::vector(const std::string& name, std::int64_
     return values;
 }
 
-/// The checkpoint's precision, f32 where the parts differ. What the rotation changed is no 16-bit number any more: f16
-/// beside quantized linears, f32 where the scheme quantizes nothing.
+/// The checkpoint's precision, f32 where the parts differ. What the rotation changed is no 16-bit number any
+/// more: f16 beside quantized linears, f32 where the scheme quantizes nothing.
 Expected<Storage> Loader::table_storage(std::span<const Part> parts, std::int64_t inputs) const {
     Storage storage = Storage::f32;
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -88,8 +92,8 @@ Expected<Storage> Loader::table_storage(std::span<const Part> parts, std::int64_
     return scheme_.weights == Precision::fp16 ? Storage::f32 : Storage::f16;
 }
 
-Expected<PackedWeights> Loader::matrix(std::span<const Part> parts, std::int64_t inputs, std::span<const float> gamma,
-                                       bool quantized) const {
+Expected<PackedWeights> Loader::matrix(std::span<const Part> parts, std::int64_t inputs,
+                                       std::span<const float> gamma, bool quantized) const {
     Storage storage = storage_of(scheme_.weights);
     if (!quantized || scheme_.weights == Precision::fp16) {
         auto kept = table_storage(parts, inputs);

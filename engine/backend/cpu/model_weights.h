@@ -9,7 +9,8 @@
 
 namespace quantscope::cpu {
 
-/// One decoder layer. Linears that read the same input are one matrix: q, k, v and gate, up, outputs in that order.
+/// One decoder layer. Linears that read the same input are one matrix: q, k, v and gate, up, outputs in that
+/// order.
 struct LayerWeights {
     std::vector<float> input_norm; ///< [hidden]; empty where the rotation folded it away
     PackedWeights qkv;             ///< [(heads + 2 kv_heads) * head_dim][hidden]
@@ -34,9 +35,9 @@ struct ModelWeights {
     std::int64_t other_bytes() const;
 };
 
-/// Reads, rotates, quantizes and packs, one linear at a time. Linears that the scheme does not quantize and the tables keep
-/// the checkpoint's precision (a rotated 16-bit table becomes f16).
-/// Errors: bad_input (missing tensor, NaN or infinite weights), each naming the tensor.
+/// Reads, rotates, quantizes and packs, one linear at a time. Linears that the scheme does not quantize and
+/// the tables keep the checkpoint's precision (a rotated 16-bit table becomes f16). Errors: bad_input
+/// (missing tensor, NaN or infinite weights), each naming the tensor.
 Expected<ModelWeights> load_weights(const Checkpoint& checkpoint, const Scheme& scheme);
 
 /// Bytes that load_weights() will hold, for a check before loading.

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <omp.h>
+#include <oneapi/dnnl/dnnl.hpp>
 #include <string_view>
 #include <utility>
 
@@ -69,8 +69,8 @@ bool onednn_available() {
     return available;
 }
 
-bool onednn_int8(const std::int8_t* codes, std::int64_t stride, const std::int8_t* block, std::int64_t padded_inputs,
-                 std::int32_t* out) {
+bool onednn_int8(const std::int8_t* codes, std::int64_t stride, const std::int8_t* block,
+                 std::int64_t padded_inputs, std::int32_t* out) {
     if (!onednn_available()) {
         return false;
     }

@@ -28,14 +28,18 @@ std::int64_t bits(Storage storage) {
     return 32;
 }
 
-Precision precision(Storage storage) { return storage == Storage::int8 ? Precision::int8 : Precision::int4; }
+Precision precision(Storage storage) {
+    return storage == Storage::int8 ? Precision::int8 : Precision::int4;
+}
 
 /// Round half to even at bit `drop` of a positive number's bits.
 std::uint32_t round_bits(std::uint32_t value, unsigned drop) {
     return (value + (1U << (drop - 1)) - 1U + ((value >> drop) & 1U)) >> drop;
 }
 
-std::uint16_t to_bf16(float value) { return static_cast<std::uint16_t>(round_bits(std::bit_cast<std::uint32_t>(value), 16)); }
+std::uint16_t to_bf16(float value) {
+    return static_cast<std::uint16_t>(round_bits(std::bit_cast<std::uint32_t>(value), 16));
+}
 
 /// Finite values; beyond the largest half they become infinite.
 std::uint16_t to_f16(float value) {
@@ -53,7 +57,9 @@ std::uint16_t to_f16(float value) {
 }
 
 /// Where int8 code (k, column) lies in its block.
-std::int64_t code_index(std::int64_t column, std::int64_t k) { return k / 4 * 256 + column * 4 + k % 4; }
+std::int64_t code_index(std::int64_t column, std::int64_t k) {
+    return k / 4 * 256 + column * 4 + k % 4;
+}
 
 } // namespace
 
@@ -69,9 +75,13 @@ PackedWeights::PackedWeights(Storage storage, std::int64_t outputs, std::int64_t
     }
 }
 
-std::int64_t PackedWeights::block_count() const { return round_up(outputs_, block_columns) / block_columns; }
+std::int64_t PackedWeights::block_count() const {
+    return round_up(outputs_, block_columns) / block_columns;
+}
 
-std::int64_t PackedWeights::block_bytes() const { return padded_inputs_ * block_columns * bits(storage_) / 8; }
+std::int64_t PackedWeights::block_bytes() const {
+    return padded_inputs_ * block_columns * bits(storage_) / 8;
+}
 
 void PackedWeights::set_rows(std::int64_t first, std::span<const float> rows) {
     const auto width = static_cast<std::size_t>(inputs_);
@@ -89,7 +99,8 @@ void PackedWeights::set_rows(std::int64_t first, std::span<const float> rows) {
     });
 }
 
-void PackedWeights::store_code(std::uint8_t* block, std::int64_t column, std::int64_t k, std::int8_t code) const {
+void PackedWeights::store_code(std::uint8_t* block, std::int64_t column, std::int64_t k,
+                               std::int8_t code) const {
     const std::int64_t i = code_index(column, k);
     if (storage_ == Storage::int8) {
         block[i] = static_cast<std::uint8_t>(code);
@@ -105,8 +116,8 @@ void PackedWeights::set_row(std::int64_t output, std::span<const float> row) {
     if (is_integer()) {
         std::vector<std::int8_t> codes(row.size());
         std::int32_t sum = 0;
-        scales_.data()[output] =
-            kernels().quantize_row(row.data(), inputs_, largest_code(precision(storage_)), 1.0F, codes.data(), &sum);
+        scales_.data()[output] = kernels().quantize_row(
+            row.data(), inputs_, largest_code(precision(storage_)), 1.0F, codes.data(), &sum);
         for (std::int64_t k = 0; k < inputs_; ++k) {
             store_code(block, column, k, codes[static_cast<std::size_t>(k)]);
         }

@@ -14,8 +14,8 @@
 namespace quantscope::cpu {
 namespace {
 
-/// How long an idle helper looks out for the next job before it sleeps: the layers of a prefill follow one another
-/// in less.
+/// How long an idle helper looks out for the next job before it sleeps: the layers of a prefill follow one
+/// another in less.
 constexpr auto spin_time = std::chrono::microseconds(50);
 
 struct Job {
@@ -136,9 +136,13 @@ Pool& pool() {
 
 } // namespace
 
-int thread_count() { return pool().size(); }
+int thread_count() {
+    return pool().size();
+}
 
-int thread_index() { return this_thread_index; }
+int thread_index() {
+    return this_thread_index;
+}
 
 void run_parallel(std::int64_t count, void (*body)(const void*, std::int64_t), const void* context) {
     Job job{.count = count, .body = body, .context = context};

@@ -38,7 +38,9 @@ QS_INLINE T load_first(const void* from, std::int64_t lanes, T rest) {
     return rest;
 }
 
-QS_INLINE f32x16 maximum(f32x16 a, f32x16 b) { return a > b ? a : b; }
+QS_INLINE f32x16 maximum(f32x16 a, f32x16 b) {
+    return a > b ? a : b;
+}
 
 /// Lanes are combined in a fixed tree: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
 template<class Combine>
@@ -56,7 +58,9 @@ QS_INLINE float max_lanes(f32x16 v) {
     return fold_lanes(v, [](f32x16 a, f32x16 b) { return maximum(a, b); });
 }
 
-QS_INLINE f32x16 absolute(f32x16 v) { return (f32x16)((i32x16)v & 0x7fffffff); }
+QS_INLINE f32x16 absolute(f32x16 v) {
+    return (f32x16)((i32x16)v & 0x7fffffff);
+}
 
 /// Round half to even, exact for |v| < 2^22.
 QS_INLINE f32x16 round_even(f32x16 v) {
@@ -64,8 +68,8 @@ QS_INLINE f32x16 round_even(f32x16 v) {
     return (v + magic) - magic;
 }
 
-/// e^v to about 2 units in the last place (range reduction by ln 2, degree-6 polynomial); v is clamped to where
-/// the result is a normal number.
+/// e^v to about 2 units in the last place (range reduction by ln 2, degree-6 polynomial); v is clamped to
+/// where the result is a normal number.
 QS_INLINE f32x16 exponential(f32x16 v) {
     const f32x16 low = f32x16{} - 87.0F;
     const f32x16 high = f32x16{} + 88.0F;
@@ -125,7 +129,8 @@ struct LoadF16 {
 #elif defined(__F16C__)
         f32x16 value;
         const auto* bytes = static_cast<const std::uint8_t*>(from);
-        const __m256 halves[2] = {_mm256_cvtph_ps(load<__m128i>(bytes)), _mm256_cvtph_ps(load<__m128i>(bytes + 16))};
+        const __m256 halves[2] = {_mm256_cvtph_ps(load<__m128i>(bytes)),
+                                  _mm256_cvtph_ps(load<__m128i>(bytes + 16))};
         std::memcpy(&value, halves, sizeof value);
         return value;
 #else
@@ -163,7 +168,8 @@ QS_INLINE i32x16 dot4(i32x16 acc, i8x64 w, std::int32_t x4) {
     std::int8_t x[4];
     std::memcpy(x, &x4, sizeof x);
     for (int lane = 0; lane < 16; ++lane) {
-        acc[lane] += w[4 * lane] * x[0] + w[4 * lane + 1] * x[1] + w[4 * lane + 2] * x[2] + w[4 * lane + 3] * x[3];
+        acc[lane] +=
+            w[4 * lane] * x[0] + w[4 * lane + 1] * x[1] + w[4 * lane + 2] * x[2] + w[4 * lane + 3] * x[3];
     }
     return acc;
 #endif

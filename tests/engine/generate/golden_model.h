@@ -58,7 +58,8 @@ inline std::vector<GoldenSequence> read_golden(const std::string& name) {
         GoldenSequence sequence;
         sequence.tokens = entry.at("tokens").get<std::vector<std::int32_t>>();
         sequence.first_position = entry.at("first_position").get<std::size_t>();
-        sequence.logits.resize(entry.at("positions").get<std::size_t>() * golden.at("vocab_size").get<std::size_t>());
+        sequence.logits.resize(entry.at("positions").get<std::size_t>() *
+                               golden.at("vocab_size").get<std::size_t>());
         numbers.read(reinterpret_cast<char*>(sequence.logits.data()),
                      static_cast<std::streamsize>(sequence.logits.size() * sizeof(float)));
         sequences.push_back(std::move(sequence));

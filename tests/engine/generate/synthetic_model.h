@@ -39,9 +39,9 @@ inline std::vector<std::uint16_t> synthetic_values(std::int64_t count, float cen
 }
 
 /// Writes config.json and model.safetensors into `folder`. `edit` may change a tensor's bf16 values.
-inline void write_synthetic_model(
-    const std::string& folder, const SyntheticModel& model,
-    const std::function<void(const std::string&, std::vector<std::uint16_t>&)>& edit = {}) {
+inline void
+write_synthetic_model(const std::string& folder, const SyntheticModel& model,
+                      const std::function<void(const std::string&, std::vector<std::uint16_t>&)>& edit = {}) {
     const int head_dim = 64;
     nlohmann::json config = {{"architectures", {"LlamaForCausalLM"}},
                              {"model_type", "llama"},
@@ -86,7 +86,8 @@ inline void write_synthetic_model(
             count *= size;
         }
         const float spread = norm ? 0.1F : 1.7F / std::sqrt(static_cast<float>(shape.back()));
-        auto values = synthetic_values(count, norm ? 1.0F : 0.0F, spread, static_cast<std::uint32_t>(header.size()));
+        auto values =
+            synthetic_values(count, norm ? 1.0F : 0.0F, spread, static_cast<std::uint32_t>(header.size()));
         if (edit) {
             edit(name, values);
         }

@@ -9,8 +9,8 @@
 using namespace quantscope;
 using namespace quantscope::test;
 
-/// Batched generation on tiny random models: any token can follow any other, which is the hardest case for order and
-/// refill, and the easiest for telling two completions apart.
+/// Batched generation on tiny random models: any token can follow any other, which is the hardest case for
+/// order and refill, and the easiest for telling two completions apart.
 class GeneratorTest : public QObject {
     Q_OBJECT
 
@@ -31,7 +31,8 @@ class GeneratorTest : public QObject {
   private:
     using Results = std::map<std::size_t, GenerationResult>;
     std::vector<GenerationRequest> requests(int count, int new_tokens, Sampling sampling = {}) const;
-    Results run(Session& session, const std::vector<GenerationRequest>& requests, GenerationOptions options) const;
+    Results run(Session& session, const std::vector<GenerationRequest>& requests,
+                GenerationOptions options) const;
 
     std::shared_ptr<const Checkpoint> checkpoint_;
     std::shared_ptr<const Tokenizer> tokenizer_;
@@ -45,7 +46,8 @@ void GeneratorTest::initTestCase() {
 }
 
 std::vector<GenerationRequest> GeneratorTest::requests(int count, int new_tokens, Sampling sampling) const {
-    const std::vector<std::string> texts = {"def add(a, b):\n", "return", "x", "for i in range", "    if a:\n"};
+    const std::vector<std::string> texts = {"def add(a, b):\n", "return", "x", "for i in range",
+                                            "    if a:\n"};
     std::vector<GenerationRequest> all;
     for (int i = 0; i < count; ++i) {
         GenerationRequest request;
@@ -138,7 +140,8 @@ void GeneratorTest::stopStringsCutTheCompletion() {
     for (const auto& [request, result] : whole) {
         QVERIFY(result.completion.size() >= 4);
         const std::string stop = result.completion.substr(result.completion.size() / 2, 2);
-        const Results stopped = run(*session_, {wanted[request]}, {.batch_size = 1, .stop_strings = {"never there", stop}});
+        const Results stopped =
+            run(*session_, {wanted[request]}, {.batch_size = 1, .stop_strings = {"never there", stop}});
         const GenerationResult& cut = stopped.at(0);
         QCOMPARE(cut.stop_reason, StopReason::stop);
         QCOMPARE(cut.completion, result.completion.substr(0, result.completion.find(stop)));
@@ -175,8 +178,9 @@ void GeneratorTest::badRequestsLetTheOthersGoOn() {
     wanted[3].prompt.push_back(session_->vocab_size());
     const Results results = run(*session_, wanted, {.batch_size = 2});
     QCOMPARE(results.size(), std::size_t{5});
-    QCOMPARE(results.at(0).error->message, std::string("The prompt is 64 tokens long, and the context holds 64: no token "
-                                                       "could follow it."));
+    QCOMPARE(results.at(0).error->message,
+             std::string("The prompt is 64 tokens long, and the context holds 64: no token "
+                         "could follow it."));
     QCOMPARE(results.at(2).error->code, ErrorCode::bad_input);
     QCOMPARE(results.at(3).error->message,
              std::string("Token id 128 of the prompt is outside the model's vocabulary of 128."));
@@ -205,7 +209,8 @@ void GeneratorTest::cancelStops() {
 void GeneratorTest::refusesABatchBeyondTheSlots() {
     const auto result = generate(*session_, *tokenizer_, {}, {.batch_size = 9});
     QVERIFY(!result);
-    QCOMPARE(result.error().message, std::string("A batch size of 9 was asked for; this session has 8 slots."));
+    QCOMPARE(result.error().message,
+             std::string("A batch size of 9 was asked for; this session has 8 slots."));
 }
 
 QTEST_APPLESS_MAIN(GeneratorTest)

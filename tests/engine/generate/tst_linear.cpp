@@ -10,8 +10,8 @@
 using namespace quantscope;
 using namespace quantscope::cpu;
 
-/// Products of packed weights. Run once for each instruction set (see CMakeLists.txt): integers must agree with a
-/// naive 64-bit sum bit for bit on every one of them.
+/// Products of packed weights. Run once for each instruction set (see CMakeLists.txt): integers must agree
+/// with a naive 64-bit sum bit for bit on every one of them.
 class LinearTest : public QObject {
     Q_OBJECT
 
@@ -85,9 +85,16 @@ void LinearTest::integerProductsAreExact_data() {
     QTest::addColumn<int>("rows");
     QTest::addColumn<int>("outputs");
     QTest::addColumn<int>("inputs");
-    for (const auto& [rows, outputs, inputs] :
-         {std::tuple{1, 1, 1}, {1, 64, 64}, {3, 65, 63}, {2, 130, 257}, {8, 192, 512}, {5, 7, 1000}, {33, 100, 129},
-          {64, 64, 192}, {101, 257, 1376}, {130, 70, 11008}}) {
+    for (const auto& [rows, outputs, inputs] : {std::tuple{1, 1, 1},
+                                                {1, 64, 64},
+                                                {3, 65, 63},
+                                                {2, 130, 257},
+                                                {8, 192, 512},
+                                                {5, 7, 1000},
+                                                {33, 100, 129},
+                                                {64, 64, 192},
+                                                {101, 257, 1376},
+                                                {130, 70, 11008}}) {
         QTest::addRow("%d x %d x %d", rows, outputs, inputs) << rows << outputs << inputs;
     }
 }
@@ -167,7 +174,8 @@ void LinearTest::rowsDoNotDependOnTheirNumber() {
             const auto part = std::span(x).subspan(static_cast<std::size_t>(first * inputs),
                                                    static_cast<std::size_t>(rows * inputs));
             std::vector<float> y(static_cast<std::size_t>(rows * outputs));
-            multiply(packed, inputOf(part, rows, inputs, static_cast<Precision>(precision)), y.data(), outputs);
+            multiply(packed, inputOf(part, rows, inputs, static_cast<Precision>(precision)), y.data(),
+                     outputs);
             QVERIFY(std::equal(y.begin(), y.end(), together.begin() + first * outputs));
         }
     }
@@ -198,8 +206,14 @@ void LinearTest::bytesAWeight_data() {
     QTest::addColumn<int>("outputs");
     QTest::addColumn<int>("inputs");
     // Llama-2-7B: q k v, o, gate up, down; the demo model's; a hidden size that is no multiple of 64.
-    for (const auto& [outputs, inputs] : {std::pair{12288, 4096}, {4096, 4096}, {22016, 4096}, {4096, 11008},
-                                          {1536, 512}, {512, 1536}, {3072, 512}, {4096, 992}}) {
+    for (const auto& [outputs, inputs] : {std::pair{12288, 4096},
+                                          {4096, 4096},
+                                          {22016, 4096},
+                                          {4096, 11008},
+                                          {1536, 512},
+                                          {512, 1536},
+                                          {3072, 512},
+                                          {4096, 992}}) {
         QTest::addRow("%d x %d", outputs, inputs) << outputs << inputs;
     }
 }
@@ -208,12 +222,15 @@ void LinearTest::bytesAWeight() {
     QFETCH(int, outputs);
     QFETCH(int, inputs);
     const PackedWeights int8(Storage::int8, outputs, inputs);
-    const PackedWeights int4(Storage::int4, 64, inputs); // per block of 64 outputs: the same figure, no large memset
+    const PackedWeights int4(Storage::int4, 64,
+                             inputs); // per block of 64 outputs: the same figure, no large memset
     const double int8_bytes = static_cast<double>(int8.bytes()) / static_cast<double>(int8.weight_count());
     const double int4_bytes = static_cast<double>(int4.bytes()) / static_cast<double>(int4.weight_count());
     const bool padded = inputs % 64 != 0;
-    QVERIFY2(int8_bytes > 1.0 && int8_bytes <= (padded ? 1.04 : 1.02), qPrintable(QString::number(int8_bytes)));
-    QVERIFY2(int4_bytes > 0.5 && int4_bytes <= (padded ? 0.53 : 0.52), qPrintable(QString::number(int4_bytes)));
+    QVERIFY2(int8_bytes > 1.0 && int8_bytes <= (padded ? 1.04 : 1.02),
+             qPrintable(QString::number(int8_bytes)));
+    QVERIFY2(int4_bytes > 0.5 && int4_bytes <= (padded ? 0.53 : 0.52),
+             qPrintable(QString::number(int4_bytes)));
 }
 
 QTEST_APPLESS_MAIN(LinearTest)

@@ -13,7 +13,8 @@
 
 using namespace quantscope;
 
-/// The arithmetic of the schemes: the reference in engine/schemes, and each instruction set's kernels against it.
+/// The arithmetic of the schemes: the reference in engine/schemes, and each instruction set's kernels against
+/// it.
 class QuantizationTest : public QObject {
     Q_OBJECT
 
@@ -104,14 +105,17 @@ void QuantizationTest::zeroRowsHaveScaleOne() {
 void QuantizationTest::int4PairsRoundTrip() {
     for (int low = -7; low <= 7; ++low) {
         for (int high = -7; high <= 7; ++high) {
-            const std::uint8_t pair = pack_int4(static_cast<std::int8_t>(low), static_cast<std::int8_t>(high));
+            const std::uint8_t pair =
+                pack_int4(static_cast<std::int8_t>(low), static_cast<std::int8_t>(high));
             QCOMPARE(int{unpack_int4_low(pair)}, low);
             QCOMPARE(int{unpack_int4_high(pair)}, high);
         }
     }
 }
 
-void QuantizationTest::kernelsQuantizeAsTheReference_data() { addKernelSets(); }
+void QuantizationTest::kernelsQuantizeAsTheReference_data() {
+    addKernelSets();
+}
 
 void QuantizationTest::kernelsQuantizeAsTheReference() {
     QFETCH(QString, isa);
@@ -123,13 +127,14 @@ void QuantizationTest::kernelsQuantizeAsTheReference() {
         for (const int largest : {7, 127}) {
             for (const float clip : {1.0F, 0.9F}) {
                 auto row = randomRow(count, static_cast<unsigned>(count));
-                row[count / 2] = count % 2 == 0 ? 40.0F : 0.0F; // 40 / s falls on a grid point, others on halves
+                row[count / 2] =
+                    count % 2 == 0 ? 40.0F : 0.0F; // 40 / s falls on a grid point, others on halves
                 std::vector<std::int8_t> expected(count);
                 std::vector<std::int8_t> codes(count);
                 std::int32_t sum = 0;
                 const float scale = quantize_vector(row, largest, clip, expected);
-                QCOMPARE(kernels->quantize_row(row.data(), static_cast<std::int64_t>(count), largest, clip, codes.data(),
-                                               &sum),
+                QCOMPARE(kernels->quantize_row(row.data(), static_cast<std::int64_t>(count), largest, clip,
+                                               codes.data(), &sum),
                          scale);
                 QVERIFY(codes == expected);
                 QCOMPARE(sum, std::accumulate(expected.begin(), expected.end(), 0));
@@ -178,13 +183,16 @@ void QuantizationTest::packedRowsComeBack() {
 }
 
 void QuantizationTest::halvesAreRoundedToEven() {
-    // f16: 11 bits of mantissa, so 2049 lies between 2048 and 2050; 2^-25 between 0 and the least subnormal 2^-24.
-    const std::vector<float> values{2049.0F, 2051.0F, 0x1.0p-24F, 0x1.0p-25F, 0x1.8p-24F, 65504.0F, -1.0F, 0.0F};
+    // f16: 11 bits of mantissa, so 2049 lies between 2048 and 2050; 2^-25 between 0 and the least subnormal
+    // 2^-24.
+    const std::vector<float> values{2049.0F,    2051.0F,  0x1.0p-24F, 0x1.0p-25F,
+                                    0x1.8p-24F, 65504.0F, -1.0F,      0.0F};
     cpu::PackedWeights packed(cpu::Storage::f16, 1, static_cast<std::int64_t>(values.size()));
     packed.set_rows(0, values);
     std::vector<float> row(values.size());
     packed.get_row(0, row);
-    QVERIFY((row == std::vector<float>{2048.0F, 2052.0F, 0x1.0p-24F, 0.0F, 0x1.0p-23F, 65504.0F, -1.0F, 0.0F}));
+    QVERIFY(
+        (row == std::vector<float>{2048.0F, 2052.0F, 0x1.0p-24F, 0.0F, 0x1.0p-23F, 65504.0F, -1.0F, 0.0F}));
 }
 
 void QuantizationTest::hadamardIsItsOwnInverse() {

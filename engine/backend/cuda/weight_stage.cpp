@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cuda/weight_stage.h"
+
+#include "engine/backend/cuda/status_error.h"
+#include "engine/schemes/hadamard.h"
+#include "engine/schemes/quantize.h"
+#include "engine/schemes/rotation.h"
+#include "kernels/load/load.h"
+#include "kernels/rows/row_transform.h"
+
+#include <algorithm>
+#include <array>
+#include <cuda_runtime.h>
+#include <fmt/format.h>
+
+namespace quantscope::cuda {
+namespace {
+
+using kernels::cuda_status;
+using kernels::DeviceBuffer;
+using kernels::PackedWeights;
+
+constexpr std::size_t piece_bytes = std::size_t{64} << 20U; ///< of a file, on its way to the device
+
+constexpr auto loading = "Loading the model onto the GPU";
+
+kernels::FileType file_type(DType dtype) {
+    return dtype == DType::f32   ? kernels::FileType::f32
+           : dtype == DType::f16 ? kernels::FileType::f16
+                                 : kernels::FileType::bf16;
+}
+
+/// Room for at least `count` elements; what is there may be lost.
+template<class T>
+Expected<> grow(DeviceBuffer<T>& buffer, std::size_t count) {
+    if (buffer.size() < count) {
+        buffer = {}; // give the old room back first
+        QS_CUDA_EXPECT(buffer.allocate(count), loading);
+    }
+    return {};
+}
+
+Expected<> upload(void* to, const void* from, std::size_t bytes) {
+    QS_CUDA_EXPECT(cuda_status(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copying weights to the device"),
+                   loading);
+    return {};
+}
+
+} // namespace
+
+WeightStage::WeightStage(const Checkpoint& checkpoint, const Scheme& scheme)
+    : checkpoint_(checkpoint), config_(checkpoint.config()), scheme_(scheme),
+      rotated_(scheme.rotation == Rotation::hadamard),
+      inner_block_(WeightRotation(scheme.rotation, config_.hidden_size, config_.intermediate_size, config_.head_dim)
+                       .online_block()) {}
+
+Expected<> WeightStage::open() {
+    if (auto ok = grow(found_, 1); !ok) {
+        return ok;
+    }
+    QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"), loading);
+    if (!rotated_) {
+        return {};
+    }
+    const std::vector<float> signs = rotation_signs(config_.hidden_size);
+    if (auto ok = grow(signs_, signs.size()); !ok) {
+        return ok;
+    }
+    return upload(signs_.data(), signs.data(), signs_.bytes());
+}
+
+Expected<> WeightStage::take_found(std::uint32_t& found) {
+    QS_CUDA_EXPECT(cuda_status(cudaMemcpy(&found, found_.data(), sizeof found, cudaMemcpyDeviceToHost),
+                               "converting weights on the device"),
+                   loading);
+    if (found != 0) {
+        QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"), loading);
+    }
+    return {};
+}
+
+Expected<> WeightStage::vector(const std::string& name, int size, DeviceBuffer<float>& out) {
+    const std::array<std::int64_t, 1> shape{size};
+    auto tensor = checkpoint_.tensor(name, shape);
+    if (!tensor) {
+        return tl::unexpected(tensor.error());
+    }
+    if (auto finite = check_finite(*tensor); !finite) {
+        return finite;
+    }
+    std::vector<float> values(static_cast<std::size_t>(size));
+    to_f32(*tensor, 0, values);
+    QS_CUDA_EXPECT(out.allocate(values.size()), loading);
+    return upload(out.data(), values.data(), out.bytes());
+}
+
+Expected<> WeightStage::read_part(const Part& part, int inputs, float* out) {
+    const std::array<std::int64_t, 2> shape{part.outputs, inputs};
+    const auto tensor = checkpoint_.tensor(part.name, shape);
+    if (!tensor) {
+        return tl::unexpected(tensor.error());
+    }
+    if (auto ok = grow(raw_, piece_bytes); !ok) {
+        return ok;
+    }
+    const auto element_bytes = static_cast<std::size_t>(byte_size(tensor->dtype));
+    for (std::size_t done = 0; done < tensor->data.size(); done += piece_bytes) {
+        const std::size_t bytes = std::min(piece_bytes, tensor->data.size() - done);
+        if (auto ok = upload(raw_.data(), tensor->data.data() + done, bytes); !ok) {
+            return ok;
+        }
+        QS_CUDA_EXPECT(kernels::widen(file_type(tensor->dtype), raw_.data(), bytes / element_bytes,
+                                      out + done / element_bytes, found_.data(), nullptr),
+                       loading);
+    }
+    std::uint32_t found = 0;
+    if (auto ok = take_found(found); !ok || found == 0) {
+        return ok;
+    }
+    auto finite = check_finite(*tensor); // names the element
+    return finite ? make_error(ErrorCode::bad_input, fmt::format("Tensor {} changed while it was read.", part.name)) : finite;
+}
+
+Expected<> WeightStage::rotate_rows(float* values, int rows, int cols, int block, bool signs) {
+    kernels::RowTransform transform;
+    transform.x = values;
+    transform.rows = rows;
+    transform.cols = cols;
+    transform.signs = signs ? signs_.data() : nullptr;
+    transform.hadamard_block = block;
+    transform.store = kernels::RowStore::f32;
+    transform.out = values;
+    QS_CUDA_EXPECT(kernels::transform_rows(transform, {}), loading);
+    return {};
+}
+
+Expected<> WeightStage::rotate(const Part& part, int inputs, const DeviceBuffer<float>* gamma, float* values) {
+    const int hidden_block = hadamard_block(config_.hidden_size);
+    const int head_block = hadamard_block(config_.head_dim);
+    if (part.role == Role::o_proj || part.role == Role::down_proj) {
+        const int block = part.role == Role::o_proj ? head_block : inner_block_;
+        if (auto ok = rotate_rows(values, part.outputs, inputs, block, false); !ok) {
+            return ok;
+        }
+        QS_CUDA_EXPECT(
+            kernels::rotate_columns(values, part.outputs, inputs, hidden_block, signs_.data(), nullptr), loading);
+        return {};
+    }
+    if (part.role != Role::embedding) {
+        QS_CUDA_EXPECT(kernels::scale_columns(values, part.outputs, inputs, gamma->data(), nullptr), loading);
+    }
+    if (auto ok = rotate_rows(values, part.outputs, inputs, hidden_block, true); !ok) {
+        return ok;
+    }
+    if (part.role == Role::v_proj) {
+        QS_CUDA_EXPECT(kernels::rotate_columns(values, part.outputs, inputs, head_block, nullptr, nullptr), loading);
+    }
+    return {};
+}
+
+Expected<> WeightStage::read(std::span<const Part> parts, int inputs, const DeviceBuffer<float>* gamma) {
+    std::size_t outputs = 0;
+    for (const Part& part : parts) {
+        outputs += static_cast<std::size_t>(part.outputs);
+    }
+    if (auto ok = grow(values_, outputs * static_cast<std::size_t>(inputs)); !ok) {
+        return ok;
+    }
+    float* values = values_.data();
+    for (const Part& part : parts) {
+        auto done = read_part(part, inputs, values);
+        if (done && rotated_) {
+            done = rotate(part, inputs, gamma, values);
+        }
+        if (!done) {
+            return done;
+        }
+        values += static_cast<std::size_t>(part.outputs) * static_cast<std::size_t>(inputs);
+    }
+    return {};
+}
+
+Expected<> WeightStage::pack(Precision precision, const std::string& name, kernels::RowOrder order, int rows, int cols,
+                             PackedWeights& out) {
+    const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+    if (precision == Precision::fp16) {
+        DeviceBuffer<__half> narrowed;
+        QS_CUDA_EXPECT(narrowed.allocate(count), loading);
+        QS_CUDA_EXPECT(kernels::narrow(values_.data(), count, narrowed.data(), found_.data(), nullptr), loading);
+        QS_CUDA_EXPECT(kernels::pack_weights_f16(order, narrowed.data(), rows, cols, out, nullptr), loading);
+        std::uint32_t found = 0;
+        if (auto ok = take_found(found); !ok || found == 0) {
+            return ok;
+        }
+        return make_error(ErrorCode::unsupported,
+                          fmt::format("{} has a weight beyond 65504, the largest that a half holds.", name),
+                          "Use --backend cpu, which keeps the checkpoint's precision.");
+    }
+    const int padded = kernels::padded_cols(cols);
+    auto room = grow(codes_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(padded))
+                    .and_then([&] { return grow(scales_, static_cast<std::size_t>(rows)); });
+    if (!room) {
+        return room;
+    }
+    kernels::RowTransform quantize;
+    quantize.x = values_.data();
+    quantize.rows = rows;
+    quantize.cols = cols;
+    quantize.out = codes_.data();
+    quantize.scales = scales_.data();
+    quantize.largest_code = largest_code(precision);
+    QS_CUDA_EXPECT(kernels::transform_rows(quantize, {}), loading);
+    const auto format = precision == Precision::int4 ? kernels::WeightFormat::int4 : kernels::WeightFormat::int8;
+    QS_CUDA_EXPECT(kernels::pack_weights(format, order, codes_.data(), scales_.data(), rows, padded, out, nullptr), loading);
+    out.cols = cols; // the padding of the codes is the packed matrix's own
+    return {};
+}
+
+Expected<> WeightStage::linear(std::span<const Part> parts, int inputs, const DeviceBuffer<float>* gamma,
+                               kernels::RowOrder order, PackedWeights& out) {
+    if (auto ok = read(parts, inputs, gamma); !ok) {
+        return ok;
+    }
+    int outputs = 0;
+    for (const Part& part : parts) {
+        outputs += part.outputs;
+    }
+    return pack(scheme_.weights, parts.front().name, order, outputs, inputs, out);
+}
+
+Expected<> WeightStage::table(const Part& part, int inputs, const DeviceBuffer<float>* gamma, PackedWeights& out) {
+    if (auto ok = read(std::span(&part, 1), inputs, gamma); !ok) {
+        return ok;
+    }
+    return pack(Precision::fp16, part.name, kernels::RowOrder::plain, part.outputs, inputs, out);
+}
+
+} // namespace quantscope::cuda

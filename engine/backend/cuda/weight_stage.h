@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/model/checkpoint.h"
+#include "engine/schemes/scheme.h"
+#include "kernels/gemm/packed_weights.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace quantscope::cuda {
+
+/// The device memory through which one matrix at a time passes: file bytes, f32, rotated f32, codes, packed. The
+/// transforms are those of engine/schemes/rotation.h.
+class WeightStage {
+  public:
+    /// What the rotation does to a matrix (WeightRotation's functions).
+    enum class Role { reads_residual, v_proj, o_proj, down_proj, embedding };
+    struct Part {
+        std::string name;
+        int outputs;
+        Role role;
+    };
+
+    WeightStage(const Checkpoint& checkpoint, const Scheme& scheme);
+
+    /// Errors of this and of all below: bad_input, unsupported, oom, device.
+    Expected<> open();
+
+    Expected<> vector(const std::string& name, int size, kernels::DeviceBuffer<float>& out);
+    /// The parts, one below the other, as the scheme stores a linear. @param gamma of the norm before it, or null
+    Expected<> linear(std::span<const Part> parts, int inputs, const kernels::DeviceBuffer<float>* gamma,
+                      kernels::RowOrder order, kernels::PackedWeights& out);
+    /// A table that no scheme quantizes, as halves.
+    Expected<> table(const Part& part, int inputs, const kernels::DeviceBuffer<float>* gamma,
+                     kernels::PackedWeights& out);
+
+    bool folds_norms() const { return rotated_; }
+    int online_block() const { return rotated_ ? inner_block_ : 1; }
+
+  private:
+    /// Leaves the parts in values_, converted and rotated.
+    Expected<> read(std::span<const Part> parts, int inputs, const kernels::DeviceBuffer<float>* gamma);
+    Expected<> read_part(const Part& part, int inputs, float* out);
+    Expected<> rotate(const Part& part, int inputs, const kernels::DeviceBuffer<float>* gamma, float* values);
+    Expected<> rotate_rows(float* values, int rows, int cols, int block, bool signs);
+    Expected<> pack(Precision precision, const std::string& name, kernels::RowOrder order, int rows, int cols,
+                    kernels::PackedWeights& out);
+    Expected<> take_found(std::uint32_t& found);
+
+    const Checkpoint& checkpoint_;
+    const ModelConfig& config_;
+    const Scheme& scheme_;
+    bool rotated_;
+    int inner_block_;
+    kernels::DeviceBuffer<float> signs_;          ///< [hidden]
+    kernels::DeviceBuffer<std::uint8_t> raw_;     ///< a piece of the file
+    kernels::DeviceBuffer<float> values_;         ///< the matrix
+    kernels::DeviceBuffer<std::int8_t> codes_;    ///< [rows][padded cols]
+    kernels::DeviceBuffer<float> scales_;         ///< [rows]
+    kernels::DeviceBuffer<std::uint32_t> found_;  ///< what conversions found
+};
+
+} // namespace quantscope::cuda
