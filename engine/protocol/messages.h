@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -175,7 +175,10 @@ struct Sampling {
 struct SampleKey {
     std::string task_id;
     int sample_index = 0;
-    friend auto operator<=>(const SampleKey&, const SampleKey&) = default;
+    friend bool operator==(const SampleKey&, const SampleKey&) = default;
+    friend bool operator<(const SampleKey& a, const SampleKey& b) {
+        return std::tie(a.task_id, a.sample_index) < std::tie(b.task_id, b.sample_index);
+    }
 };
 
 struct LatencyCell {

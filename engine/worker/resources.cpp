@@ -31,7 +31,7 @@ fs::path resource_folder() {
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);
     if (!failed) {
-        const fs::path installed = executable.parent_path().parent_path() / "share" / "quantscope";
+        fs::path installed = executable.parent_path().parent_path() / "share" / "quantscope";
         if (is_there(installed / "demo")) {
             return installed;
         }

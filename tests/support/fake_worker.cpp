@@ -12,8 +12,10 @@
 #include "tests/support/replay.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <iostream>
 #include <poll.h>
 #include <set>
@@ -186,10 +188,15 @@ class FakeWorker {
 } // namespace
 
 int main() {
-    auto recording = quantscope::fake::read_recording(setting("QUANTSCOPE_FAKE_STREAM", ""));
-    if (!recording) {
+    try {
+        auto recording = quantscope::fake::read_recording(setting("QUANTSCOPE_FAKE_STREAM", ""));
+        if (recording) {
+            return FakeWorker(*std::move(recording)).serve();
+        }
         std::cerr << "quantscope-fake-worker: " << recording.error().message << '\n';
         return 3;
+    } catch (const std::exception& defect) {
+        std::fputs(defect.what(), stderr);
+        return 1;
     }
-    return FakeWorker(*std::move(recording)).serve();
 }
