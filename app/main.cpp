@@ -5,12 +5,21 @@
 
 #include <QApplication>
 
+#include <cstdio>
+
 namespace {
 
 void setNames() {
     QCoreApplication::setOrganizationName(QStringLiteral("Quantscope"));
     QCoreApplication::setApplicationName(QStringLiteral("Quantscope"));
     QCoreApplication::setApplicationVersion(QStringLiteral(QUANTSCOPE_VERSION));
+}
+
+/// Qt's remarks about the desktop it does not find are no news to who asked for a file or a table.
+void keepQtQuiet(QtMsgType type, const QMessageLogContext& /*context*/, const QString& message) {
+    if (type == QtCriticalMsg || type == QtFatalMsg) {
+        quantscope::cli::printNote(message);
+    }
 }
 
 bool hasDisplay() {
@@ -40,6 +49,9 @@ int main(int argc, char** argv) {
     }
     if (const auto* window = std::get_if<quantscope::cli::WindowOptions>(&*parsed.command)) {
         return openWindow(argc, argv, *window);
+    }
+    if (!qEnvironmentVariableIsSet("QT_LOGGING_RULES")) {
+        qInstallMessageHandler(keepQtQuiet);
     }
     if (quantscope::cli::drawsCharts(*parsed.command)) {
         qputenv("QT_QPA_PLATFORM", "offscreen"); // files only: no window, no display needed

@@ -4,6 +4,7 @@
 #include "app/cli/output.h"
 #include "engine/eval/score.h"
 
+#include <QFileInfo>
 #include <QThread>
 
 #include <algorithm>
@@ -69,6 +70,12 @@ int scoreSamples(const ScoreOptions& options) {
     const auto file = problemFile(options.problems);
     if (!file) {
         return fail(file.error(), options.json);
+    }
+    if (!QFileInfo(options.samples).isFile()) {
+        return fail(Error{ErrorCode::bad_input,
+                          QStringLiteral("There is no samples file %1.").arg(options.samples).toStdString(),
+                          "Give a file of {task_id, completion} lines, .jsonl or .jsonl.gz."},
+                    options.json);
     }
     const auto problems = eval::read_problems(file->toStdString());
     if (!problems) {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/desktop/desktop_session.h"
+#include "app/desktop/summary_service.h"
+#include "storage/writer.h"
+
+#include <QElapsedTimer>
+#include <QFileInfo>
+#include <QLabel>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QTableView>
+#include <QTemporaryDir>
+#include <QTest>
+
+using namespace quantscope;
+
+/// The window with the real controller, storage and worker on the demo model: what a user does on the first
+/// start.
+class DesktopTest : public QObject {
+    Q_OBJECT
+
+  private Q_SLOTS:
+    void initTestCase();
+    void init();
+    void cleanup();
+    void startShowsRunsAsTheyCome();
+    void stopEndsTheCampaign();
+    void aStoredCampaignIsShownAgain();
+    void closingTheWindowStopsTheWorker();
+
+  private:
+    [[nodiscard]] storage::CampaignSpec spec() const;
+    [[nodiscard]] QString headline() const {
+        return window_->findChild<QLabel*>(QStringLiteral("headline"))->text();
+    }
+    void click(const char* button) {
+        auto* widget = window_->findChild<QPushButton*>(QLatin1String(button));
+        QVERIFY2(widget != nullptr && widget->isEnabled(), button);
+        QTest::mouseClick(widget, Qt::LeftButton);
+    }
+
+    std::unique_ptr<QTemporaryDir> folder_;
+    std::unique_ptr<storage::Writer> writer_;
+    std::unique_ptr<ui::MainWindow> window_;
+    std::unique_ptr<desktop::DesktopSession> session_;
+};
+
+void DesktopTest::initTestCase() {
+    qputenv("QUANTSCOPE_WORKER", QUANTSCOPE_BIN_DIR "/quantscope-worker");
+    QCoreApplication::setOrganizationName(QStringLiteral("Quantscope"));
+    QCoreApplication::setApplicationName(QStringLiteral("QuantscopeTest"));
+}
+
+void DesktopTest::init() {
+    folder_ = std::make_unique<QTemporaryDir>();
+    qputenv("XDG_CONFIG_HOME", folder_->path().toUtf8());
+    auto writer = storage::Writer::open(folder_->filePath(QStringLiteral("test.db")));
+    QVERIFY(writer);
+    writer_ = *std::move(writer);
+    window_ = std::make_unique<ui::MainWindow>();
+    session_ = std::make_unique<desktop::DesktopSession>(*window_, *writer_, 0);
+    window_->show();
+    // Schemes can be ticked once the worker has said hello.
+    QTRY_VERIFY_WITH_TIMEOUT(window_->findChild<QWidget*>(QStringLiteral("scheme-int8")) != nullptr, 20'000);
+    window_->setCampaignSpec(spec());
+}
+
+void DesktopTest::cleanup() {
+    session_.reset();
+    window_.reset();
+    writer_.reset();
+}
+
+storage::CampaignSpec DesktopTest::spec() const {
+    storage::CampaignSpec spec;
+    spec.name = QStringLiteral("desktop test");
+    spec.model = QStringLiteral("demo");
+    spec.problems = QStringLiteral("demo");
+    spec.schemes = {QStringLiteral("fp16"), QStringLiteral("int8")};
+    spec.batchSizes = {8};
+    spec.limit = 8;
+    spec.sampling.maxNewTokens = 96;
+    spec.latency = {true, 16, 8, 2};
+    return spec;
+}
+
+void DesktopTest::startShowsRunsAsTheyCome() {
+    QSignalSpy finished(&session_->controller(), &campaign::CampaignController::finished);
+    const auto* table = window_->findChild<QTableView*>();
+    QVERIFY(table != nullptr);
+    click("start");
+    QVERIFY(session_->controller().isRunning());
+    QTRY_VERIFY_WITH_TIMEOUT(table->model()->rowCount() == 2, 30'000); // both runs, while they are measured
+    QTRY_VERIFY_WITH_TIMEOUT(!finished.isEmpty(), 60'000);
+    const auto outcome = finished.first().first().value<campaign::CampaignOutcome>();
+    QVERIFY2(!outcome.error, outcome.error ? outcome.error->message.c_str() : "");
+    QCOMPARE(outcome.status, storage::RunStatus::Done);
+    QTRY_VERIFY_WITH_TIMEOUT(headline().contains(QStringLiteral("INT8")), 10'000);
+}
+
+void DesktopTest::stopEndsTheCampaign() {
+    storage::CampaignSpec longer = spec();
+    longer.limit = 0;
+    window_->setCampaignSpec(longer);
+    QSignalSpy finished(&session_->controller(), &campaign::CampaignController::finished);
+    QSignalSpy stored(writer_.get(), &storage::Writer::sampleStored);
+    click("start");
+    QTRY_VERIFY_WITH_TIMEOUT(stored.size() >= 2, 60'000);
+    click("stop");
+    QTRY_VERIFY_WITH_TIMEOUT(!finished.isEmpty(), 30'000);
+    QCOMPARE(finished.first().first().value<campaign::CampaignOutcome>().status,
+             storage::RunStatus::Cancelled);
+    QTRY_VERIFY_WITH_TIMEOUT(window_->findChild<QPushButton*>(QStringLiteral("start"))->isEnabled(), 5'000);
+}
+
+void DesktopTest::aStoredCampaignIsShownAgain() {
+    storage::CampaignSpec stored = spec();
+    const auto created = writer_->call([&](storage::Repositories& repositories) {
+        return repositories.campaigns.create(stored, {{QStringLiteral("int8"), QStringLiteral("INT8")}});
+    });
+    QVERIFY(created);
+    session_ = std::make_unique<desktop::DesktopSession>(*window_, *writer_, 0);
+    const auto* table = window_->findChild<QTableView*>();
+    QTRY_VERIFY_WITH_TIMEOUT(table->model()->rowCount() == 2, 10'000);
+    QTRY_COMPARE_WITH_TIMEOUT(headline(), QStringLiteral("There are no results yet."), 10'000);
+}
+
+void DesktopTest::closingTheWindowStopsTheWorker() {
+    storage::CampaignSpec longer = spec();
+    longer.limit = 0;
+    window_->setCampaignSpec(longer);
+    QSignalSpy stored(writer_.get(), &storage::Writer::sampleStored);
+    click("start");
+    QTRY_VERIFY_WITH_TIMEOUT(stored.size() >= 2, 60'000);
+    const qint64 worker = session_->controller().workerProcessId();
+    QVERIFY(worker > 0);
+    QElapsedTimer clock;
+    clock.start();
+    session_.reset();
+    QVERIFY(clock.elapsed() < 6'000);
+    QTRY_VERIFY_WITH_TIMEOUT(!QFileInfo::exists(QStringLiteral("/proc/%1").arg(worker)), 5'000);
+    const auto campaigns =
+        writer_->call([](storage::Repositories& repositories) { return repositories.campaigns.list(); });
+    QCOMPARE(campaigns->first().status, storage::RunStatus::Cancelled);
+}
+
+QTEST_MAIN(DesktopTest)
+#include "tst_desktop.moc"
