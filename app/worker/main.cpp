@@ -89,10 +89,10 @@ int run(int argc, char** argv) {
 
 namespace {
 
-/// Generation shares its cores with the sandboxes. An OpenMP thread that spins while it waits takes a core
-/// from them, and on a busy machine from the thread it waits for: a demo latency run of 1.4 s then took 69 s.
-/// libgomp reads its environment before main(), so the process starts itself once more with waiting threads
-/// asleep.
+/// Generation shares its cores with the sandboxes and whatever else runs. An OpenMP thread that spins while
+/// it waits takes a core from them, and from the thread it waits for: on two busy cores, a latency run of 1.4
+/// s took 69 s, the demo campaign 58 s instead of 47 s. libgomp reads its environment before main(), so the
+/// process starts itself once more with waiting threads asleep.
 void restart_with_sleeping_threads(char** argv) {
     if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) {
         return;

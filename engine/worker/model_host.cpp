@@ -49,8 +49,8 @@ std::string known_schemes() {
 } // namespace
 
 Expected<std::unique_ptr<ModelHost>> ModelHost::open(const std::filesystem::path& folder,
-                                                     const std::string& backend,
-                                                     const SessionLimits& limits) {
+                                                     const std::string& backend, const SessionLimits& limits,
+                                                     std::int64_t budget_bytes) {
     auto checkpoint = Checkpoint::open(folder);
     if (!checkpoint) {
         return tl::unexpected(checkpoint.error());
@@ -80,7 +80,8 @@ Expected<std::unique_ptr<ModelHost>> ModelHost::open(const std::filesystem::path
     host->limits_ = limits;
     host->hash_ = host->checkpoint_->hash();
     const DeviceInfo info = host->backend_->device();
-    host->budget_bytes_ = (info.backend == "cpu" ? free_host_bytes() : info.memory_bytes) / 10 * 9;
+    const std::int64_t free_bytes = (info.backend == "cpu" ? free_host_bytes() : info.memory_bytes) / 10 * 9;
+    host->budget_bytes_ = budget_bytes > 0 ? budget_bytes : free_bytes;
     return host;
 }
 

@@ -27,9 +27,11 @@ struct LoadedScheme {
 /// away: use() loads it when its turn comes and puts all others away for it.
 class ModelHost {
   public:
-    /// Opens folder, tokenizer and backend. Errors: those of Checkpoint, Tokenizer and make_backend().
+    /// Opens folder, tokenizer and backend. `budget_bytes` is what all sessions may hold together; 0: 90 % of
+    /// what is free. Errors: those of Checkpoint, Tokenizer and make_backend().
     static Expected<std::unique_ptr<ModelHost>> open(const std::filesystem::path& folder,
-                                                     const std::string& backend, const SessionLimits& limits);
+                                                     const std::string& backend, const SessionLimits& limits,
+                                                     std::int64_t budget_bytes = 0);
 
     /// Loads a scheme, or puts it away if others leave no room. Errors: bad_input (unknown id), unsupported,
     /// oom (does not fit even alone), what Backend::create() reports. Loading again does nothing.
