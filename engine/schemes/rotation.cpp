@@ -3,10 +3,13 @@
 
 #include "engine/schemes/hadamard.h"
 
+#include <algorithm>
+
 namespace quantscope {
 namespace {
 
-constexpr int online_block_limit = 256; // Llama-2-7B: 11008 = 43 * 256
+constexpr int online_block_limit = 256;   // Llama-2-7B: 11008 = 43 * 256
+constexpr std::size_t strip_columns = 16; // a cache line of each row
 
 } // namespace
 
@@ -26,14 +29,21 @@ void WeightRotation::rotate_residual(std::span<float> row) const {
 void WeightRotation::rotate_outputs(std::span<float> weight, std::size_t columns, int block,
                                     bool signs) const {
     const std::size_t rows = weight.size() / columns;
-    std::vector<float> column(rows);
-    for (std::size_t c = 0; c < columns; ++c) {
+    std::vector<float> strip(strip_columns * rows); // [column][row]
+    for (std::size_t first = 0; first < columns; first += strip_columns) {
+        const std::size_t width = std::min(strip_columns, columns - first);
         for (std::size_t r = 0; r < rows; ++r) {
-            column[r] = weight[r * columns + c] * (signs ? signs_[r] : 1.0F);
+            for (std::size_t c = 0; c < width; ++c) {
+                strip[c * rows + r] = weight[r * columns + first + c] * (signs ? signs_[r] : 1.0F);
+            }
         }
-        hadamard_transform(column, block);
+        for (std::size_t c = 0; c < width; ++c) {
+            hadamard_transform(std::span(strip).subspan(c * rows, rows), block);
+        }
         for (std::size_t r = 0; r < rows; ++r) {
-            weight[r * columns + c] = column[r];
+            for (std::size_t c = 0; c < width; ++c) {
+                weight[r * columns + first + c] = strip[c * rows + r];
+            }
         }
     }
 }
