@@ -15,6 +15,7 @@
 #include <QCloseEvent>
 #include <QComboBox>
 #include <QMenuBar>
+#include <QScreen>
 #include <QSettings>
 #include <QSplitter>
 #include <QStatusBar>
@@ -196,7 +197,7 @@ void MainWindow::Private::refresh() {
 void MainWindow::Private::restore() {
     QSettings settings;
     setup->setSpec(loadSpec(settings));
-    q->resize(1440, 900);
+    q->resize(QSize(1440, 900).boundedTo(q->screen()->availableSize()));
     sides->setSizes({320, 1120});
     results->splitter()->setSizes({470, 310});
     if (settings.value(QStringLiteral("window/version")).toInt() != settingsVersion)

@@ -100,9 +100,14 @@ void ChartLegend::paintSign(QPainter* painter, const LegendEntry& entry, const Q
         painter->setPen(QPen(theme_.budget, 1.6, Qt::DashLine));
         painter->drawLine(QPointF(0.0, -7.0), QPointF(0.0, 7.0));
         break;
-    case Sign::DashedInterval:
-        painter->setPen(QPen(theme_.mutedText, 1.6, Qt::DotLine));
+    case Sign::Interval:
+    case Sign::DottedInterval:
+        painter->setPen(
+            QPen(theme_.mutedText, 1.6, entry.sign == Sign::Interval ? Qt::SolidLine : Qt::DotLine));
         painter->drawLine(QPointF(0.0, -7.0), QPointF(0.0, 7.0));
+        painter->setPen(QPen(theme_.mutedText, 1.6));
+        painter->drawLine(QPointF(-4.0, -7.0), QPointF(4.0, -7.0));
+        painter->drawLine(QPointF(-4.0, 7.0), QPointF(4.0, 7.0));
         break;
     }
     painter->restore();

@@ -10,7 +10,17 @@ namespace quantscope::ui {
 
 /// What one entry of a legend shows before its text.
 struct LegendEntry {
-    enum class Sign { Heading, Swatch, Marker, HollowMarker, Ring, FrontLine, BudgetLine, DashedInterval };
+    enum class Sign {
+        Heading,
+        Swatch,
+        Marker,
+        HollowMarker,
+        Ring,
+        FrontLine,
+        BudgetLine,
+        Interval,
+        DottedInterval
+    };
     Sign sign = Sign::Swatch;
     QString text;
     int index = 0;       ///< of the scheme (Swatch) or the marker

@@ -26,7 +26,7 @@ namespace {
 
 constexpr qreal margin = 10.0;
 constexpr qreal rowPitch = 20.0;
-constexpr qreal leastPlotHeight = 120.0;
+constexpr qreal leastPlotHeight = 110.0;
 
 double axisPosition(const AxisTicks& axis, double value) {
     return axis.log ? std::log10(value) : value;
@@ -206,10 +206,10 @@ void ChartScene::showTradeOff(const TradeOffModel& model) {
     if (any([](const auto& point) { return point.insideBudget == false; }))
         signs += {Sign::HollowMarker, QStringLiteral("outside the budget")};
     if (any([](const auto& point) { return point.partial; }))
-        signs += {Sign::DashedInterval, QStringLiteral("partial run")};
+        signs += {Sign::DottedInterval, QStringLiteral("partial run")};
     setBudget(model.budgetX, model.budgetText, signs);
     if (!model.points.isEmpty())
-        signs.prepend({Sign::Heading, QStringLiteral("Bars: Wilson 95 % intervals")});
+        signs.prepend({Sign::Interval, QStringLiteral("95 % interval (Wilson)")});
     legend_->setEntries(entries + signs);
     setEmptyText(model.emptyText);
 }

@@ -65,8 +65,8 @@ ResultsPanel::ResultsPanel(QWidget* parent)
 
     splitter_->addWidget(charts_);
     splitter_->addWidget(runs_);
-    splitter_->setStretchFactor(0, 3);
-    splitter_->setStretchFactor(1, 2);
+    splitter_->setStretchFactor(0, 1);
+    splitter_->setStretchFactor(1, 1);
     splitter_->setChildrenCollapsible(false);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
