@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/base/status.h"
 
-#include <cublasLt.h>
 #include <cuda_runtime.h>
 
 namespace quantscope::kernels {
@@ -20,16 +19,6 @@ Status cuda_status(int error, const std::string& doing) {
     }
     status.message =
         doing + ": CUDA answered " + cudaGetErrorName(code) + " (" + cudaGetErrorString(code) + ")";
-    return status;
-}
-
-Status cublas_status(int code, const std::string& doing) {
-    const auto error = static_cast<cublasStatus_t>(code);
-    if (error == CUBLAS_STATUS_SUCCESS)
-        return {};
-    Status status;
-    status.kind = error == CUBLAS_STATUS_NOT_SUPPORTED ? Status::Kind::unsupported : Status::Kind::failed;
-    status.message = doing + ": cuBLASLt answered " + cublasLtGetStatusName(error);
     return status;
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-/// The CUDA side of Quantscope: kernels, cuBLASLt calls, and what they need. Depends on the CUDA Toolkit
+/// The CUDA side of Quantscope: kernels and what they need. Depends on the CUDA Toolkit
 /// only.
 namespace quantscope::kernels {
 
@@ -23,9 +23,6 @@ struct [[nodiscard]] Status {
 /// Turns a cudaError_t (passed as int, so that plain C++ may include this) into a Status.
 /// @param doing  what was tried: "copying 12 bytes to the device"
 Status cuda_status(int error, const std::string& doing);
-
-/// As cuda_status(), for cublasStatus_t.
-Status cublas_status(int status, const std::string& doing);
 
 } // namespace quantscope::kernels
 

@@ -13,7 +13,9 @@ namespace {
 using kernels::PackedWeights;
 using kernels::RowOrder;
 
-std::int64_t count_of(const PackedWeights& weights) { return std::int64_t{weights.rows} * weights.cols; }
+std::int64_t count_of(const PackedWeights& weights) {
+    return std::int64_t{weights.rows} * weights.cols;
+}
 
 /// Reads tensors of one checkpoint under one scheme.
 class Loader {
@@ -39,22 +41,26 @@ Expected<> Loader::layer(int index, LayerWeights& layer) {
     const int q_size = config_.num_attention_heads * config_.head_dim;
     const int kv_size = config_.num_key_value_heads * config_.head_dim;
     using Role = WeightStage::Role;
-    const std::array<WeightStage::Part, 3> qkv{{{at + "self_attn.q_proj.weight", q_size, Role::reads_residual},
-                                                {at + "self_attn.k_proj.weight", kv_size, Role::reads_residual},
-                                                {at + "self_attn.v_proj.weight", kv_size, Role::v_proj}}};
+    const std::array<WeightStage::Part, 3> qkv{
+        {{at + "self_attn.q_proj.weight", q_size, Role::reads_residual},
+         {at + "self_attn.k_proj.weight", kv_size, Role::reads_residual},
+         {at + "self_attn.v_proj.weight", kv_size, Role::v_proj}}};
     const std::array<WeightStage::Part, 1> o{{{at + "self_attn.o_proj.weight", hidden, Role::o_proj}}};
-    const std::array<WeightStage::Part, 2> gate_up{{{at + "mlp.gate_proj.weight", inner, Role::reads_residual},
-                                                    {at + "mlp.up_proj.weight", inner, Role::reads_residual}}};
+    const std::array<WeightStage::Part, 2> gate_up{
+        {{at + "mlp.gate_proj.weight", inner, Role::reads_residual},
+         {at + "mlp.up_proj.weight", inner, Role::reads_residual}}};
     const std::array<WeightStage::Part, 1> down{{{at + "mlp.down_proj.weight", hidden, Role::down_proj}}};
 
     kernels::DeviceBuffer<float> input_norm;
     kernels::DeviceBuffer<float> mlp_norm;
-    auto done = stage_.vector(at + "input_layernorm.weight", hidden, input_norm)
-                    .and_then([&] { return stage_.vector(at + "post_attention_layernorm.weight", hidden, mlp_norm); })
-                    .and_then([&] { return stage_.linear(qkv, hidden, &input_norm, RowOrder::plain, layer.qkv); })
-                    .and_then([&] { return stage_.linear(o, q_size, nullptr, RowOrder::plain, layer.o_proj); })
-                    .and_then([&] { return stage_.linear(gate_up, hidden, &mlp_norm, RowOrder::gate_up, layer.gate_up); })
-                    .and_then([&] { return stage_.linear(down, inner, nullptr, RowOrder::plain, layer.down_proj); });
+    auto done =
+        stage_.vector(at + "input_layernorm.weight", hidden, input_norm)
+            .and_then([&] { return stage_.vector(at + "post_attention_layernorm.weight", hidden, mlp_norm); })
+            .and_then([&] { return stage_.linear(qkv, hidden, &input_norm, RowOrder::plain, layer.qkv); })
+            .and_then([&] { return stage_.linear(o, q_size, nullptr, RowOrder::plain, layer.o_proj); })
+            .and_then(
+                [&] { return stage_.linear(gate_up, hidden, &mlp_norm, RowOrder::gate_up, layer.gate_up); })
+            .and_then([&] { return stage_.linear(down, inner, nullptr, RowOrder::plain, layer.down_proj); });
     if (done && !stage_.folds_norms()) {
         layer.input_norm = std::move(input_norm);
         layer.mlp_norm = std::move(mlp_norm);
@@ -69,12 +75,14 @@ Expected<> Loader::tables(ModelWeights& weights) {
     const int hidden = config_.hidden_size;
     kernels::DeviceBuffer<float> final_norm;
     auto done = stage_.vector("model.norm.weight", hidden, final_norm).and_then([&] {
-        return stage_.table({head_name, config_.vocab_size, Role::reads_residual}, hidden, &final_norm, weights.lm_head);
+        return stage_.table({head_name, config_.vocab_size, Role::reads_residual}, hidden, &final_norm,
+                            weights.lm_head);
     });
     // The rotation folds the last norm into lm_head only, so tied tables part ways.
     weights.tied = config_.tie_word_embeddings && !stage_.folds_norms();
     if (done && !weights.tied) {
-        done = stage_.table({embedding_name, config_.vocab_size, Role::embedding}, hidden, nullptr, weights.embedding);
+        done = stage_.table({embedding_name, config_.vocab_size, Role::embedding}, hidden, nullptr,
+                            weights.embedding);
     }
     if (!stage_.folds_norms()) {
         weights.final_norm = std::move(final_norm);
@@ -112,7 +120,8 @@ std::int64_t ModelWeights::linear_bytes() const {
 std::int64_t ModelWeights::linear_count() const {
     std::int64_t count = 0;
     for (const LayerWeights& layer : layers) {
-        count += count_of(layer.qkv) + count_of(layer.o_proj) + count_of(layer.gate_up) + count_of(layer.down_proj);
+        count += count_of(layer.qkv) + count_of(layer.o_proj) + count_of(layer.gate_up) +
+                 count_of(layer.down_proj);
     }
     return count;
 }

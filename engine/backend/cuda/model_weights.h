@@ -24,7 +24,7 @@ struct ModelWeights {
     std::vector<LayerWeights> layers;
     kernels::DeviceBuffer<float> final_norm; ///< as input_norm
     kernels::PackedWeights lm_head;          ///< [vocab][hidden] halves
-    kernels::PackedWeights embedding;        ///< [vocab][hidden] halves; empty when tied: lm_head serves for both
+    kernels::PackedWeights embedding; ///< [vocab][hidden] halves; empty when tied: lm_head serves for both
     bool tied = false;
     int online_hadamard_block = 1; ///< block Hadamard of down_proj's input; 1: none
 
@@ -34,9 +34,10 @@ struct ModelWeights {
     std::int64_t other_bytes() const;
 };
 
-/// Reads, rotates, quantizes and packs on the device, one linear at a time: no full-precision copy of one outlives its
-/// turn. Codes and scales are the CPU engine's, bit for bit; what a scheme does not quantize is stored as halves.
-/// Errors: bad_input (missing tensor, NaN or infinite weights), unsupported (a weight too large for a half), oom, device.
+/// Reads, rotates, quantizes and packs on the device, one linear at a time: no full-precision copy of one
+/// outlives its turn. Codes and scales are the CPU engine's, bit for bit; what a scheme does not quantize is
+/// stored as halves. Errors: bad_input (missing tensor, NaN or infinite weights), unsupported (a weight too
+/// large for a half), oom, device.
 Expected<ModelWeights> load_weights(const Checkpoint& checkpoint, const Scheme& scheme);
 
 } // namespace quantscope::cuda

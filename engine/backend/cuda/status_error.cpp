@@ -9,10 +9,11 @@ tl::unexpected<Error> to_error(const kernels::Status& status, const std::string&
     using Kind = kernels::Status::Kind;
     switch (status.kind) {
     case Kind::out_of_memory:
-        return make_error(ErrorCode::out_of_memory,
-                          fmt::format("{} needs {} bytes of device memory in one piece, and {} bytes are free.", doing,
-                                      status.bytes_needed, status.bytes_free),
-                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+        return make_error(
+            ErrorCode::out_of_memory,
+            fmt::format("{} needs {} bytes of device memory in one piece, and {} bytes are free.", doing,
+                        status.bytes_needed, status.bytes_free),
+            "Use a smaller batch, a shorter context or a scheme with fewer bits.");
     case Kind::no_device:
     case Kind::unsupported:
         return make_error(ErrorCode::unsupported, fmt::format("{}: {}.", doing, status.message),
@@ -20,8 +21,9 @@ tl::unexpected<Error> to_error(const kernels::Status& status, const std::string&
     case Kind::ok:
     case Kind::failed: break;
     }
-    return make_error(ErrorCode::device, fmt::format("{}: {}.", doing, status.message),
-                      "The device may need a new process; if it happens again, look at the driver's log (dmesg).");
+    return make_error(
+        ErrorCode::device, fmt::format("{}: {}.", doing, status.message),
+        "The device may need a new process; if it happens again, look at the driver's log (dmesg).");
 }
 
 } // namespace quantscope::cuda

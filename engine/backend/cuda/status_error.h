@@ -12,9 +12,9 @@ tl::unexpected<Error> to_error(const kernels::Status& status, const std::string&
 } // namespace quantscope::cuda
 
 /// Returns from the enclosing function with the Error when a kernels::Status is not ok.
-#define QS_CUDA_EXPECT(call, doing)                                                                                    \
-    do {                                                                                                               \
-        if (auto qs_status = (call); !qs_status.ok()) {                                                                \
-            return ::quantscope::cuda::to_error(qs_status, doing);                                                     \
-        }                                                                                                              \
+#define QS_CUDA_EXPECT(call, doing)                                                                          \
+    do {                                                                                                     \
+        if (auto qs_status = (call); !qs_status.ok()) {                                                      \
+            return ::quantscope::cuda::to_error(qs_status, doing);                                           \
+        }                                                                                                    \
     } while (false)

@@ -41,8 +41,9 @@ Expected<> grow(DeviceBuffer<T>& buffer, std::size_t count) {
 }
 
 Expected<> upload(void* to, const void* from, std::size_t bytes) {
-    QS_CUDA_EXPECT(cuda_status(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copying weights to the device"),
-                   loading);
+    QS_CUDA_EXPECT(
+        cuda_status(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copying weights to the device"),
+        loading);
     return {};
 }
 
@@ -51,14 +52,16 @@ Expected<> upload(void* to, const void* from, std::size_t bytes) {
 WeightStage::WeightStage(const Checkpoint& checkpoint, const Scheme& scheme)
     : checkpoint_(checkpoint), config_(checkpoint.config()), scheme_(scheme),
       rotated_(scheme.rotation == Rotation::hadamard),
-      inner_block_(WeightRotation(scheme.rotation, config_.hidden_size, config_.intermediate_size, config_.head_dim)
-                       .online_block()) {}
+      inner_block_(
+          WeightRotation(scheme.rotation, config_.hidden_size, config_.intermediate_size, config_.head_dim)
+              .online_block()) {}
 
 Expected<> WeightStage::open() {
     if (auto ok = grow(found_, 1); !ok) {
         return ok;
     }
-    QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"), loading);
+    QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"),
+                   loading);
     if (!rotated_) {
         return {};
     }
@@ -74,7 +77,8 @@ Expected<> WeightStage::take_found(std::uint32_t& found) {
                                "converting weights on the device"),
                    loading);
     if (found != 0) {
-        QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"), loading);
+        QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"),
+                       loading);
     }
     return {};
 }
@@ -118,7 +122,9 @@ Expected<> WeightStage::read_part(const Part& part, int inputs, float* out) {
         return ok;
     }
     auto finite = check_finite(*tensor); // names the element
-    return finite ? make_error(ErrorCode::bad_input, fmt::format("Tensor {} changed while it was read.", part.name)) : finite;
+    return finite ? make_error(ErrorCode::bad_input,
+                               fmt::format("Tensor {} changed while it was read.", part.name))
+                  : finite;
 }
 
 Expected<> WeightStage::rotate_rows(float* values, int rows, int cols, int block, bool signs) {
@@ -134,7 +140,8 @@ Expected<> WeightStage::rotate_rows(float* values, int rows, int cols, int block
     return {};
 }
 
-Expected<> WeightStage::rotate(const Part& part, int inputs, const DeviceBuffer<float>* gamma, float* values) {
+Expected<> WeightStage::rotate(const Part& part, int inputs, const DeviceBuffer<float>* gamma,
+                               float* values) {
     const int hidden_block = hadamard_block(config_.hidden_size);
     const int head_block = hadamard_block(config_.head_dim);
     if (part.role == Role::o_proj || part.role == Role::down_proj) {
@@ -143,7 +150,8 @@ Expected<> WeightStage::rotate(const Part& part, int inputs, const DeviceBuffer<
             return ok;
         }
         QS_CUDA_EXPECT(
-            kernels::rotate_columns(values, part.outputs, inputs, hidden_block, signs_.data(), nullptr), loading);
+            kernels::rotate_columns(values, part.outputs, inputs, hidden_block, signs_.data(), nullptr),
+            loading);
         return {};
     }
     if (part.role != Role::embedding) {
@@ -153,7 +161,8 @@ Expected<> WeightStage::rotate(const Part& part, int inputs, const DeviceBuffer<
         return ok;
     }
     if (part.role == Role::v_proj) {
-        QS_CUDA_EXPECT(kernels::rotate_columns(values, part.outputs, inputs, head_block, nullptr, nullptr), loading);
+        QS_CUDA_EXPECT(kernels::rotate_columns(values, part.outputs, inputs, head_block, nullptr, nullptr),
+                       loading);
     }
     return {};
 }
@@ -180,13 +189,14 @@ Expected<> WeightStage::read(std::span<const Part> parts, int inputs, const Devi
     return {};
 }
 
-Expected<> WeightStage::pack(Precision precision, const std::string& name, kernels::RowOrder order, int rows, int cols,
-                             PackedWeights& out) {
+Expected<> WeightStage::pack(Precision precision, const std::string& name, kernels::RowOrder order, int rows,
+                             int cols, PackedWeights& out) {
     const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
     if (precision == Precision::fp16) {
         DeviceBuffer<__half> narrowed;
         QS_CUDA_EXPECT(narrowed.allocate(count), loading);
-        QS_CUDA_EXPECT(kernels::narrow(values_.data(), count, narrowed.data(), found_.data(), nullptr), loading);
+        QS_CUDA_EXPECT(kernels::narrow(values_.data(), count, narrowed.data(), found_.data(), nullptr),
+                       loading);
         QS_CUDA_EXPECT(kernels::pack_weights_f16(order, narrowed.data(), rows, cols, out, nullptr), loading);
         std::uint32_t found = 0;
         if (auto ok = take_found(found); !ok || found == 0) {
@@ -197,8 +207,9 @@ Expected<> WeightStage::pack(Precision precision, const std::string& name, kerne
                           "Use --backend cpu, which keeps the checkpoint's precision.");
     }
     const int padded = kernels::padded_cols(cols);
-    auto room = grow(codes_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(padded))
-                    .and_then([&] { return grow(scales_, static_cast<std::size_t>(rows)); });
+    auto room = grow(codes_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(padded)).and_then([&] {
+        return grow(scales_, static_cast<std::size_t>(rows));
+    });
     if (!room) {
         return room;
     }
@@ -210,8 +221,11 @@ Expected<> WeightStage::pack(Precision precision, const std::string& name, kerne
     quantize.scales = scales_.data();
     quantize.largest_code = largest_code(precision);
     QS_CUDA_EXPECT(kernels::transform_rows(quantize, {}), loading);
-    const auto format = precision == Precision::int4 ? kernels::WeightFormat::int4 : kernels::WeightFormat::int8;
-    QS_CUDA_EXPECT(kernels::pack_weights(format, order, codes_.data(), scales_.data(), rows, padded, out, nullptr), loading);
+    const auto format =
+        precision == Precision::int4 ? kernels::WeightFormat::int4 : kernels::WeightFormat::int8;
+    QS_CUDA_EXPECT(
+        kernels::pack_weights(format, order, codes_.data(), scales_.data(), rows, padded, out, nullptr),
+        loading);
     out.cols = cols; // the padding of the codes is the packed matrix's own
     return {};
 }
@@ -228,7 +242,8 @@ Expected<> WeightStage::linear(std::span<const Part> parts, int inputs, const De
     return pack(scheme_.weights, parts.front().name, order, outputs, inputs, out);
 }
 
-Expected<> WeightStage::table(const Part& part, int inputs, const DeviceBuffer<float>* gamma, PackedWeights& out) {
+Expected<> WeightStage::table(const Part& part, int inputs, const DeviceBuffer<float>* gamma,
+                              PackedWeights& out) {
     if (auto ok = read(std::span(&part, 1), inputs, gamma); !ok) {
         return ok;
     }

@@ -11,8 +11,8 @@
 
 namespace quantscope::cuda {
 
-/// The device memory through which one matrix at a time passes: file bytes, f32, rotated f32, codes, packed. The
-/// transforms are those of engine/schemes/rotation.h.
+/// The device memory through which one matrix at a time passes: file bytes, f32, rotated f32, codes, packed.
+/// The transforms are those of engine/schemes/rotation.h.
 class WeightStage {
   public:
     /// What the rotation does to a matrix (WeightRotation's functions).
@@ -29,7 +29,8 @@ class WeightStage {
     Expected<> open();
 
     Expected<> vector(const std::string& name, int size, kernels::DeviceBuffer<float>& out);
-    /// The parts, one below the other, as the scheme stores a linear. @param gamma of the norm before it, or null
+    /// The parts, one below the other, as the scheme stores a linear. @param gamma of the norm before it, or
+    /// null
     Expected<> linear(std::span<const Part> parts, int inputs, const kernels::DeviceBuffer<float>* gamma,
                       kernels::RowOrder order, kernels::PackedWeights& out);
     /// A table that no scheme quantizes, as halves.
@@ -54,12 +55,12 @@ class WeightStage {
     const Scheme& scheme_;
     bool rotated_;
     int inner_block_;
-    kernels::DeviceBuffer<float> signs_;          ///< [hidden]
-    kernels::DeviceBuffer<std::uint8_t> raw_;     ///< a piece of the file
-    kernels::DeviceBuffer<float> values_;         ///< the matrix
-    kernels::DeviceBuffer<std::int8_t> codes_;    ///< [rows][padded cols]
-    kernels::DeviceBuffer<float> scales_;         ///< [rows]
-    kernels::DeviceBuffer<std::uint32_t> found_;  ///< what conversions found
+    kernels::DeviceBuffer<float> signs_;         ///< [hidden]
+    kernels::DeviceBuffer<std::uint8_t> raw_;    ///< a piece of the file
+    kernels::DeviceBuffer<float> values_;        ///< the matrix
+    kernels::DeviceBuffer<std::int8_t> codes_;   ///< [rows][padded cols]
+    kernels::DeviceBuffer<float> scales_;        ///< [rows]
+    kernels::DeviceBuffer<std::uint32_t> found_; ///< what conversions found
 };
 
 } // namespace quantscope::cuda

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/check/check.h"
-#include "kernels/gemm/stream_gemm.h"
-
-#include <cmath>
-#include <random>
+#include "kernels/check/support.h"
+#include "kernels/gemm/multiply.h"
 
 namespace quantscope::kernels {
 namespace {
-
-template<class T>
-Status upload(const std::vector<T>& host, DeviceBuffer<T>& device) {
-    QS_TRY(device.allocate(host.size()));
-    QS_CUDA_TRY(cudaMemcpy(device.data(), host.data(), device.bytes(), cudaMemcpyHostToDevice),
-                "copying inputs");
-    return {};
-}
 
 struct Shape {
     int batch;
@@ -64,10 +53,10 @@ Status check_integer(WeightFormat format, const Shape& s, std::mt19937& random, 
     std::vector<float> out(static_cast<std::size_t>(s.batch) * s.rows, std::nanf(""));
     DeviceBuffer<float> d_out;
     QS_TRY(upload(out, d_out)); // poisoned
-    QS_TRY(stream_gemm({&packed, d_x.data(), d_x_scales.data(), s.batch, d_out.data(), Epilogue::store_f32},
-                       nullptr));
+    QS_TRY(multiply({&packed, d_x.data(), d_x_scales.data(), s.batch, d_out.data(), Epilogue::store_f32},
+                    nullptr));
     QS_CUDA_TRY(cudaMemcpy(out.data(), d_out.data(), d_out.bytes(), cudaMemcpyDeviceToHost),
-                "running stream_gemm");
+                "running multiply");
 
     std::vector<std::int32_t> acc(out.size());
     reference_int_product(x.data(), w.data(), s.batch, s.rows, s.cols, acc.data());
@@ -107,9 +96,9 @@ Status check_half(const Shape& s, std::mt19937& random, CheckResult& result) {
     std::vector<float> out(static_cast<std::size_t>(s.batch) * s.rows, std::nanf(""));
     DeviceBuffer<float> d_out;
     QS_TRY(upload(out, d_out));
-    QS_TRY(stream_gemm({&packed, d_x.data(), nullptr, s.batch, d_out.data(), Epilogue::store_f32}, nullptr));
+    QS_TRY(multiply({&packed, d_x.data(), nullptr, s.batch, d_out.data(), Epilogue::store_f32}, nullptr));
     QS_CUDA_TRY(cudaMemcpy(out.data(), d_out.data(), d_out.bytes(), cudaMemcpyDeviceToHost),
-                "running stream_gemm");
+                "running multiply");
 
     double error = 0.0;
     double norm = 0.0;
@@ -127,31 +116,24 @@ Status check_half(const Shape& s, std::mt19937& random, CheckResult& result) {
     }
     const double relative = std::sqrt(error / norm);
     result.passed = relative < 1e-5; // f32 accumulation of exact products; NaN (an unwritten output) fails
-    result.detail = "relative error " + std::to_string(relative);
+    result.detail = "relative error " + figure(relative);
     return {};
 }
 
 } // namespace
 
-std::vector<CheckResult> run_checks(unsigned seed) {
-    std::mt19937 random(seed);
-    std::vector<CheckResult> results;
-    const Shape shapes[] = {{1, 64, 64},     {1, 4096, 4096}, {3, 100, 200},  {7, 48, 1000},
-                            {8, 256, 11008}, {9, 130, 704},   {16, 333, 4096}};
+void check_gemm(std::mt19937& random, std::vector<CheckResult>& results) {
+    const Shape shapes[] = {{1, 64, 64},     {1, 4096, 4096}, {3, 100, 200},   {7, 48, 1000},
+                            {8, 256, 11008}, {9, 130, 704},   {16, 333, 4096}, {17, 100, 1000},
+                            {40, 258, 2048}, {130, 130, 330}};
     for (const Shape& shape : shapes) {
-        const auto run = [&](const char* name, auto&& body) {
-            CheckResult result{name_of(name, shape), false, {}};
-            if (const Status status = body(result); !status.ok())
-                result = {result.name, false, status.message};
-            results.push_back(result);
-        };
-        run("stream_gemm int4",
-            [&](CheckResult& r) { return check_integer(WeightFormat::int4, shape, random, r); });
-        run("stream_gemm int8",
-            [&](CheckResult& r) { return check_integer(WeightFormat::int8, shape, random, r); });
-        run("stream_gemm f16", [&](CheckResult& r) { return check_half(shape, random, r); });
+        run_check(results, name_of("multiply int4", shape),
+                  [&](CheckResult& r) { return check_integer(WeightFormat::int4, shape, random, r); });
+        run_check(results, name_of("multiply int8", shape),
+                  [&](CheckResult& r) { return check_integer(WeightFormat::int8, shape, random, r); });
+        run_check(results, name_of("multiply f16", shape),
+                  [&](CheckResult& r) { return check_half(shape, random, r); });
     }
-    return results;
 }
 
 } // namespace quantscope::kernels

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cuda/cuda_backend.h"
+
+#include "engine/backend/cuda/cuda_session.h"
+#include "engine/backend/cuda/status_error.h"
+
+#include <algorithm>
+#include <cuda_runtime.h>
+#include <fmt/format.h>
+#include <new>
+
+namespace quantscope::cuda {
+namespace {
+
+using kernels::cuda_status;
+
+constexpr std::int64_t max_inputs = 65'536; ///< 127 * 127 * 65536 * 2 < 2^31: no int32 sum can overflow
+
+Expected<> check_model(const ModelConfig& config, const SessionLimits& limits) {
+    if (limits.max_slots < 1 || limits.context_length < 0) {
+        return make_error(
+            ErrorCode::bad_input,
+            fmt::format("A session needs at least 1 slot and a context of 0 (the model's own) or more; "
+                        "got {} slots and a context of {}.",
+                        limits.max_slots, limits.context_length));
+    }
+    if (limits.context_length > config.max_position_embeddings) {
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A context of {} tokens was asked for, but model {} goes up to {}.",
+                                      limits.context_length, config.name, config.max_position_embeddings),
+                          "Ask for a shorter context.");
+    }
+    if (config.head_dim % 32 != 0 || config.head_dim > kernels::max_head_dim) {
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format(
+                "Model {} has heads of {} dimensions; the CUDA backend takes multiples of 32 up to {}.",
+                config.name, config.head_dim, kernels::max_head_dim),
+            "Use --backend cpu.");
+    }
+    if (std::max(config.hidden_size, config.intermediate_size) > max_inputs) {
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format("Model {} has linears with more than {} inputs, for which int32 sums could overflow.",
+                        config.name, max_inputs));
+    }
+    return {};
+}
+
+class CudaBackend final : public Backend {
+  public:
+    explicit CudaBackend(DeviceInfo info) : info_(std::move(info)) {}
+
+    DeviceInfo device() const override { return info_; }
+    bool supports(const Scheme& scheme) const override {
+        const bool weights_real = scheme.weights == Precision::fp16;
+        const bool activations_real = scheme.activations == Precision::fp16;
+        return weights_real == activations_real && scheme.kv_cache == Precision::fp16;
+    }
+    Expected<std::unique_ptr<Session>> create(const Checkpoint& checkpoint, const Scheme& scheme,
+                                              const SessionLimits& limits) override;
+
+  private:
+    DeviceInfo info_;
+};
+
+Expected<std::unique_ptr<Session>> CudaBackend::create(const Checkpoint& checkpoint, const Scheme& scheme,
+                                                       const SessionLimits& limits) {
+    if (!supports(scheme)) {
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format("The CUDA backend cannot run scheme {}: it multiplies integers with integers or "
+                        "halves with halves, and keeps the KV cache in halves.",
+                        scheme.id));
+    }
+    const ModelConfig& config = checkpoint.config();
+    if (auto ok = check_model(config, limits); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    const int context = limits.context_length > 0 ? limits.context_length : config.max_position_embeddings;
+    try {
+        auto weights = load_weights(checkpoint, scheme);
+        if (!weights) {
+            return tl::unexpected(weights.error());
+        }
+        auto session =
+            std::make_unique<CudaSession>(config, scheme, std::move(*weights), limits.max_slots, context);
+        if (auto opened = session->open(); !opened) {
+            return tl::unexpected(opened.error());
+        }
+        return session;
+    } catch (const std::bad_alloc&) {
+        return make_error(ErrorCode::out_of_memory,
+                          fmt::format("The host's memory ran out while model {} was loaded under {}.",
+                                      config.name, scheme.id),
+                          "Use a smaller batch, a shorter context or a scheme with fewer bits.");
+    }
+}
+
+std::string version_text(int version) {
+    return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+} // namespace
+
+Expected<std::unique_ptr<Backend>> make_cuda_backend() {
+    int count = 0;
+    const cudaError_t counted = cudaGetDeviceCount(&count);
+    static_cast<void>(cudaGetLastError());
+    if (counted != cudaSuccess || count == 0) {
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format("No CUDA device answers on this machine ({}).",
+                        counted == cudaSuccess ? "the driver has none" : cudaGetErrorString(counted)),
+            "Use --backend cpu, or install NVIDIA's driver on a machine with its GPU.");
+    }
+    cudaDeviceProp properties{};
+    int driver = 0;
+    QS_CUDA_EXPECT(cuda_status(cudaGetDeviceProperties(&properties, 0), "reading the device's properties"),
+                   "Opening the GPU");
+    QS_CUDA_EXPECT(cuda_status(cudaDriverGetVersion(&driver), "reading the driver's version"),
+                   "Opening the GPU");
+    if (properties.major < 8) {
+        return make_error(ErrorCode::unsupported,
+                          fmt::format("{} has compute capability {}.{}; the CUDA backend needs 8.0 or more.",
+                                      properties.name, properties.major, properties.minor),
+                          "Use --backend cpu.");
+    }
+    return std::make_unique<CudaBackend>(
+        DeviceInfo{.id = "cuda:0",
+                   .backend = "cuda",
+                   .name = properties.name,
+                   .memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem),
+                   .detail = fmt::format("compute capability {}.{}, {} multiprocessors, driver for CUDA {}",
+                                         properties.major, properties.minor, properties.multiProcessorCount,
+                                         version_text(driver))});
+}
+
+} // namespace quantscope::cuda

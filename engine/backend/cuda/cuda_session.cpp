@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cuda/cuda_session.h"
+
+#include "engine/backend/cuda/status_error.h"
+#include "engine/backend/step_check.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace quantscope::cuda {
+namespace {
+
+using kernels::cuda_status;
+using kernels::Status;
+
+constexpr auto stepping = "A step of the model on the GPU";
+
+/// Splits are rounded up to a power of two, so that a graph serves many lengths.
+int padded_splits(int keys, int max_splits) {
+    const auto splits = std::bit_ceil(static_cast<unsigned>(kernels::splits_of(keys)));
+    return std::min(static_cast<int>(splits), max_splits);
+}
+
+} // namespace
+
+CudaSession::CudaSession(const ModelConfig& config, const Scheme& scheme, ModelWeights weights, int max_slots,
+                         int context_length)
+    : config_(config), scheme_(scheme), weights_(std::move(weights)), context_length_(context_length),
+      lengths_(static_cast<std::size_t>(max_slots), 0),
+      forward_(config_, scheme_, weights_, workspace_, max_slots, context_length) {}
+
+CudaSession::~CudaSession() {
+    if (stream_ != nullptr) {
+        static_cast<void>(cudaStreamSynchronize(stream_));
+        static_cast<void>(cudaStreamDestroy(stream_));
+    }
+}
+
+Expected<> CudaSession::open() {
+    constexpr auto doing = "Preparing the KV cache and workspace";
+    QS_CUDA_EXPECT(workspace_.allocate(config_, max_slots(), context_length_), doing);
+    QS_CUDA_EXPECT(host_ids_.allocate(workspace_.ids.size()), doing);
+    QS_CUDA_EXPECT(
+        cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream"), doing);
+    // What loading left to do was on the default stream, which this one does not wait for.
+    QS_CUDA_EXPECT(cuda_status(cudaDeviceSynchronize(), "waiting for the device"), doing);
+    return {};
+}
+
+Expected<> CudaSession::step(std::span<const SlotInput> inputs, std::span<float> logits) {
+    const StepLimits limits{lengths_, context_length_, config_.vocab_size};
+    auto ok = check_step(limits, inputs, logits.size(),
+                         inputs.size() * static_cast<std::size_t>(config_.vocab_size));
+    return ok ? run(inputs, {logits.data(), nullptr}) : ok;
+}
+
+Expected<> CudaSession::step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) {
+    const StepLimits limits{lengths_, context_length_, config_.vocab_size};
+    auto ok = check_step(limits, inputs, ids.size(), inputs.size());
+    return ok ? run(inputs, {nullptr, ids.data()}) : ok;
+}
+
+/// A step that fails leaves the sequences as long as they were.
+Expected<> CudaSession::run(std::span<const SlotInput> inputs, const Outputs& outputs) {
+    const std::vector<int> before = lengths_;
+    auto ok = decode(inputs, outputs);
+    if (ok) {
+        ok = prefill(inputs, outputs);
+    }
+    if (!ok) {
+        lengths_ = before;
+    }
+    return ok;
+}
+
+void CudaSession::append(std::int32_t token, int slot) {
+    int& length = lengths_[static_cast<std::size_t>(slot)];
+    workspace_.rows.host_list(RowLists::tokens)[rows_] = token;
+    workspace_.rows.host_list(RowLists::slots)[rows_] = slot;
+    workspace_.rows.host_list(RowLists::positions)[rows_] = length;
+    ++rows_;
+    ++length;
+}
+
+/// Of the row appended last.
+void CudaSession::ask_for_logits(std::size_t input) {
+    workspace_.rows.host_list(RowLists::logits_rows)[wanted_.size()] = rows_ - 1;
+    wanted_.push_back(input);
+}
+
+Expected<> CudaSession::decode(std::span<const SlotInput> inputs, const Outputs& outputs) {
+    int longest = 0;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (inputs[i].tokens.size() == 1) {
+            append(inputs[i].tokens[0], inputs[i].slot);
+            ask_for_logits(i);
+            longest = std::max(longest, length(inputs[i].slot));
+        }
+    }
+    if (rows_ == 0) {
+        return {};
+    }
+    const int padded = padded_decode_rows(rows_);
+    for (int row = rows_; row < padded; ++row) {
+        workspace_.rows.host_list(RowLists::tokens)[row] = 0;
+        workspace_.rows.host_list(RowLists::slots)[row] = -1;
+        workspace_.rows.host_list(RowLists::positions)[row] = 0;
+        workspace_.rows.host_list(RowLists::logits_rows)[row] = row;
+    }
+    const Pass sizes{padded, padded, padded_splits(longest, workspace_.max_splits), outputs.ids != nullptr};
+    QS_CUDA_EXPECT(pass(sizes, outputs), stepping);
+    return {};
+}
+
+Expected<> CudaSession::prefill(std::span<const SlotInput> inputs, const Outputs& outputs) {
+    const auto flush = [&]() -> Expected<> {
+        if (rows_ > 0) {
+            const Pass sizes{rows_, static_cast<int>(wanted_.size()), 0, outputs.ids != nullptr};
+            QS_CUDA_EXPECT(pass(sizes, outputs), stepping);
+        }
+        return {};
+    };
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const auto tokens = inputs[i].tokens;
+        for (std::size_t t = 0; t < tokens.size() && tokens.size() > 1; ++t) {
+            if (rows_ == workspace_.pass_rows) {
+                if (auto ok = flush(); !ok) {
+                    return ok;
+                }
+            }
+            append(tokens[t], inputs[i].slot);
+            if (t + 1 == tokens.size()) {
+                ask_for_logits(i);
+            }
+        }
+    }
+    return flush();
+}
+
+/// Runs the gathered rows and hands their results out.
+Status CudaSession::pass(Pass pass, const Outputs& outputs) {
+    const RowLists& rows = workspace_.rows;
+    rows_ = 0;
+    const std::vector<std::size_t> wanted = std::move(wanted_);
+    wanted_.clear();
+    QS_CUDA_TRY(cudaMemcpyAsync(rows.device.data(), rows.host.data(), rows.device.bytes(),
+                                cudaMemcpyHostToDevice, stream_),
+                "copying the tokens to the device");
+    if (pass.splits > 0) {
+        QS_TRY(graphs_.launch(forward_, pass, stream_));
+    } else {
+        QS_TRY(forward_.enqueue(pass, stream_));
+    }
+    if (outputs.ids != nullptr && !wanted.empty()) {
+        QS_CUDA_TRY(cudaMemcpyAsync(host_ids_.data(), workspace_.ids.data(),
+                                    wanted.size() * sizeof(std::int32_t), cudaMemcpyDeviceToHost, stream_),
+                    "copying token ids from the device");
+    }
+    const auto vocab = static_cast<std::size_t>(config_.vocab_size);
+    for (std::size_t i = 0; outputs.logits != nullptr && i < wanted.size(); ++i) {
+        QS_CUDA_TRY(cudaMemcpyAsync(outputs.logits + wanted[i] * vocab, workspace_.logits.data() + i * vocab,
+                                    vocab * sizeof(float), cudaMemcpyDeviceToHost, stream_),
+                    "copying logits from the device");
+    }
+    QS_CUDA_TRY(cudaStreamSynchronize(stream_), "waiting for the device");
+    for (std::size_t i = 0; outputs.ids != nullptr && i < wanted.size(); ++i) {
+        outputs.ids[wanted[i]] = host_ids_.data()[i];
+    }
+    return {};
+}
+
+void CudaSession::reset(int slot) {
+    if (slot >= 0 && slot < max_slots()) {
+        lengths_[static_cast<std::size_t>(slot)] = 0;
+    }
+}
+
+int CudaSession::length(int slot) const {
+    return slot >= 0 && slot < max_slots() ? lengths_[static_cast<std::size_t>(slot)] : 0;
+}
+
+MemoryReport CudaSession::memory() const {
+    return {.linear_weight_bytes = weights_.linear_bytes(),
+            .linear_weight_count = weights_.linear_count(),
+            .other_weight_bytes = weights_.other_bytes(),
+            .kv_cache_bytes = workspace_.kv_bytes(),
+            .workspace_bytes = workspace_.other_bytes()};
+}
+
+std::int64_t CudaSession::bytes_per_decode_step(int batch, int context) const {
+    const std::int64_t kv_bytes_a_token = std::int64_t{2} * config_.num_hidden_layers *
+                                          config_.num_key_value_heads * config_.head_dim *
+                                          static_cast<std::int64_t>(sizeof(__half));
+    return weights_.linear_bytes() + static_cast<std::int64_t>(weights_.lm_head.bytes()) +
+           kv_bytes_a_token * batch * context;
+}
+
+} // namespace quantscope::cuda

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cuda/forward.h"
+
+#include "engine/schemes/quantize.h"
+#include "kernels/gemm/multiply.h"
+#include "kernels/rows/row_transform.h"
+#include "kernels/tokens/tokens.h"
+
+namespace quantscope::cuda {
+
+using kernels::Epilogue;
+using kernels::Launch;
+using kernels::Status;
+
+/// `gamma` null: no norm. A buffer without data: a norm whose gamma is folded away.
+Status Forward::prepare(const float* x, int rows, int cols, const kernels::DeviceBuffer<float>* gamma,
+                        int hadamard, cudaStream_t stream) const {
+    kernels::RowTransform transform;
+    transform.x = x;
+    transform.rows = rows;
+    transform.cols = cols;
+    transform.normalize = gamma != nullptr;
+    transform.gamma = gamma != nullptr ? gamma->data() : nullptr;
+    transform.eps = static_cast<float>(config_.rms_norm_eps);
+    transform.hadamard_block = hadamard;
+    transform.store =
+        scheme_.activations == Precision::fp16 ? kernels::RowStore::f16 : kernels::RowStore::codes;
+    transform.out = w_.input.data();
+    transform.scales = w_.scales.data();
+    transform.largest_code = largest_code(scheme_.activations);
+    transform.clip = scheme_.activation_clip;
+    return kernels::transform_rows(transform, {stream, true});
+}
+
+Status Forward::multiply(const kernels::PackedWeights& weights, int rows, float* out, Epilogue epilogue,
+                         cudaStream_t stream) const {
+    return kernels::multiply({&weights, w_.input.data(), w_.scales.data(), rows, out, epilogue, true},
+                             stream);
+}
+
+Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream) const {
+    const LayerWeights& layer = weights_.layers[static_cast<std::size_t>(index)];
+    const std::size_t cache =
+        static_cast<std::size_t>(index) * static_cast<std::size_t>(max_slots_) * shape_.slot_size();
+    kernels::AttentionRows rows;
+    rows.shape = shape_;
+    rows.qkv = w_.qkv.data();
+    rows.keys = w_.keys.data() + cache;
+    rows.values = w_.values.data() + cache;
+    rows.slots = w_.rows.device_list(RowLists::slots);
+    rows.positions = w_.rows.device_list(RowLists::positions);
+    rows.rows = pass.rows;
+
+    QS_TRY(prepare(w_.residual.data(), pass.rows, config_.hidden_size, &layer.input_norm, 1, stream));
+    QS_TRY(multiply(layer.qkv, pass.rows, w_.qkv.data(), Epilogue::store_f32, stream));
+    QS_TRY(kernels::rotate_and_append(rows, w_.cosines.data(), w_.sines.data(), {stream, true}));
+    QS_TRY(kernels::attend(rows, w_.attended.data(), pass.splits > 0 ? w_.partials.data() : nullptr,
+                           pass.splits, {stream, true}));
+    QS_TRY(prepare(w_.attended.data(), pass.rows, shape_.heads * shape_.head_dim, nullptr, 1, stream));
+    return multiply(layer.o_proj, pass.rows, w_.residual.data(), Epilogue::add_residual, stream);
+}
+
+Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const {
+    QS_TRY(prepare(w_.residual.data(), pass.rows, config_.hidden_size, &layer.mlp_norm, 1, stream));
+    QS_TRY(multiply(layer.gate_up, pass.rows, w_.inner.data(), Epilogue::silu_mul, stream));
+    QS_TRY(prepare(w_.inner.data(), pass.rows, config_.intermediate_size, nullptr,
+                   weights_.online_hadamard_block, stream));
+    return multiply(layer.down_proj, pass.rows, w_.residual.data(), Epilogue::add_residual, stream);
+}
+
+Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
+    kernels::RowTransform norm;
+    norm.x = w_.residual.data();
+    norm.rows_of = w_.rows.device_list(RowLists::logits_rows);
+    norm.rows = pass.logits_rows;
+    norm.cols = config_.hidden_size;
+    norm.normalize = true;
+    norm.gamma = weights_.final_norm.data();
+    norm.eps = static_cast<float>(config_.rms_norm_eps);
+    norm.store = kernels::RowStore::f16;
+    norm.out = w_.input.data();
+    QS_TRY(kernels::transform_rows(norm, {stream, true}));
+    QS_TRY(multiply(weights_.lm_head, pass.logits_rows, w_.logits.data(), Epilogue::store_f32, stream));
+    if (!pass.greedy) {
+        return {};
+    }
+    return kernels::largest_logits(w_.logits.data(), pass.logits_rows, config_.vocab_size, w_.ids.data(),
+                                   {stream, true});
+}
+
+Status Forward::enqueue(const Pass& pass, cudaStream_t stream) const {
+    QS_TRY(kernels::embed_tokens(weights_.embedding_table(), w_.rows.device_list(RowLists::tokens), pass.rows,
+                                 w_.residual.data(), {stream, false}));
+    for (int i = 0; i < config_.num_hidden_layers; ++i) {
+        QS_TRY(attention_block(pass, i, stream));
+        QS_TRY(mlp_block(pass, weights_.layers[static_cast<std::size_t>(i)], stream));
+    }
+    return pass.logits_rows > 0 ? logits(pass, stream) : Status{};
+}
+
+} // namespace quantscope::cuda

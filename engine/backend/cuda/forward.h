@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/backend/cuda/model_weights.h"
+#include "engine/backend/cuda/workspace.h"
+#include "engine/schemes/scheme.h"
+#include "kernels/gemm/stream_gemm.h"
+
+namespace quantscope::cuda {
+
+/// One pass through the Llama graph.
+struct Pass {
+    int rows = 0;
+    int logits_rows = 0; ///< how many rows' logits are asked for (RowLists::logits_rows)
+    int splits = 0;      ///< decode: covers the longest sequence; 0: prefill, a block takes a whole sequence
+    bool greedy = false; ///< also find the largest logits
+};
+
+/// The kernels of a pass, in order, on one stream: norm and quantize, qkv, RoPE and cache, attention,
+/// quantize, o_proj, norm and quantize, gate and up, Hadamard and quantize, down_proj; then the logits. Every
+/// kernel starts while the one before it ends.
+class Forward {
+  public:
+    Forward(const ModelConfig& config, const Scheme& scheme, const ModelWeights& weights,
+            const Workspace& workspace, int max_slots, int context_length)
+        : config_(config), scheme_(scheme), weights_(weights), w_(workspace), max_slots_(max_slots),
+          shape_(attention_shape(config, context_length)) {}
+
+    /// Enqueues the pass; rows are read from w.rows.device.
+    kernels::Status enqueue(const Pass& pass, cudaStream_t stream) const;
+
+  private:
+    kernels::Status attention_block(const Pass& pass, int index, cudaStream_t stream) const;
+    kernels::Status mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const;
+    kernels::Status logits(const Pass& pass, cudaStream_t stream) const;
+    /// Rows of `x`, as the linears of this scheme read them.
+    kernels::Status prepare(const float* x, int rows, int cols, const kernels::DeviceBuffer<float>* gamma,
+                            int hadamard, cudaStream_t stream) const;
+    kernels::Status multiply(const kernels::PackedWeights& weights, int rows, float* out,
+                             kernels::Epilogue epilogue, cudaStream_t stream) const;
+
+    const ModelConfig& config_;
+    const Scheme& scheme_;
+    const ModelWeights& weights_;
+    const Workspace& w_;
+    int max_slots_;
+    kernels::AttentionShape shape_;
+};
+
+} // namespace quantscope::cuda

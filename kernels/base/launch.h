@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/base/status.h"
+
+#include <cuda_runtime.h>
+
+namespace quantscope::kernels {
+
+/// How a kernel joins its stream.
+struct Launch {
+    cudaStream_t stream = nullptr;
+    /// Programmatic dependent launch: blocks start while the kernel before still runs. Every kernel here
+    /// waits for it before it touches what another kernel wrote (base/device.cuh).
+    bool overlap_previous = false;
+};
+
+/// Launches `kernel`; more than 48 KiB of shared memory is asked for where needed.
+template<class... Parameters, class... Arguments>
+Status launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+              std::size_t shared_bytes, const Launch& how, const Arguments&... arguments) {
+    if (shared_bytes > 48 * 1024)
+        QS_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                         static_cast<int>(shared_bytes)),
+                    std::string("reserving ") + std::to_string(shared_bytes) +
+                        " bytes of shared memory for " + name);
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = how.stream;
+    cudaLaunchAttribute attribute{};
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &attribute;
+    config.numAttrs = how.overlap_previous ? 1 : 0;
+    QS_CUDA_TRY(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
+                std::string("launching ") + name);
+    return {};
+}
+
+} // namespace quantscope::kernels

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/tokens/tokens.h"
+
+#include "kernels/base/device.cuh"
+
+#include <climits>
+#include <cmath>
+
+namespace quantscope::kernels {
+namespace {
+
+/// Element (row, k) of packed f16 tiles (gemm/packed_weights.h), RowOrder::plain.
+__device__ __half packed_half(const __half* tiles, int col_tiles, int row, int k) {
+    const std::size_t tile = static_cast<std::size_t>(row / 16) * col_tiles + k / 64;
+    const int lane = row % 8 * 4 + k % 64 / 16;
+    const int step = k % 16 / 4;
+    const int pair = k % 4 / 2 * 2 + row % 16 / 8;
+    return tiles[tile * 1024 + (step * 32 + lane) * 8 + pair * 2 + k % 2];
+}
+
+__global__ void embed_tokens_kernel(const __half* tiles, int col_tiles, int hidden,
+                                    const std::int32_t* tokens, float* out) {
+    let_next_kernel_start();
+    wait_for_previous_kernel();
+    const int token = tokens[blockIdx.x];
+    for (int k = threadIdx.x; k < hidden; k += blockDim.x)
+        out[static_cast<std::size_t>(blockIdx.x) * hidden + k] =
+            __half2float(packed_half(tiles, col_tiles, token, k));
+}
+
+struct Candidate {
+    float value;
+    int id;
+};
+
+__device__ Candidate better(Candidate a, Candidate b) {
+    return b.value > a.value || (b.value == a.value && b.id < a.id) ? b : a;
+}
+
+__global__ void largest_logits_kernel(const float* logits, int count, std::int32_t* ids) {
+    __shared__ Candidate warp_best[32];
+    let_next_kernel_start();
+    wait_for_previous_kernel();
+    const float* const row = logits + static_cast<std::size_t>(blockIdx.x) * count;
+    Candidate best{-INFINITY, INT_MAX};
+    for (int i = threadIdx.x; i < count; i += blockDim.x)
+        best = better(best, {row[i], i});
+    for (int offset = 16; offset > 0; offset /= 2)
+        best = better(best, {__shfl_xor_sync(0xFFFFFFFFU, best.value, offset),
+                             __shfl_xor_sync(0xFFFFFFFFU, best.id, offset)});
+    if (threadIdx.x % 32 == 0)
+        warp_best[threadIdx.x / 32] = best;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (int w = 1; w < static_cast<int>(blockDim.x) / 32; ++w)
+            best = better(best, warp_best[w]);
+        ids[blockIdx.x] = best.id == INT_MAX ? 0 : best.id; // nothing but NaN
+    }
+}
+
+} // namespace
+
+Status embed_tokens(const PackedWeights& table, const std::int32_t* tokens, int rows, float* out,
+                    const Launch& how) {
+    if (table.format != WeightFormat::f16 || table.order != RowOrder::plain)
+        return {Status::Kind::unsupported, "embed_tokens takes a table of halves in plain order"};
+    return launch("embed_tokens", embed_tokens_kernel, dim3(rows), dim3(256), 0, how,
+                  reinterpret_cast<const __half*>(table.tiles.data()), table.col_tiles(), table.cols, tokens,
+                  out);
+}
+
+Status largest_logits(const float* logits, int rows, int count, std::int32_t* ids, const Launch& how) {
+    return launch("largest_logits", largest_logits_kernel, dim3(rows), dim3(1024), 0, how, logits, count,
+                  ids);
+}
+
+} // namespace quantscope::kernels
