@@ -26,25 +26,18 @@ MOST_NEW_TOKENS = 128
 
 
 @torch.no_grad()
-def generate(model, prompts, device):
-    """Greedy continuations, each ending before EOS; every step runs the whole sequences again."""
-    lengths = torch.tensor([len(p) for p in prompts], device=device)
-    rows = torch.zeros(len(prompts), max(map(len, prompts)) + MOST_NEW_TOKENS, dtype=torch.long, device=device)
-    for row, prompt in zip(rows, prompts):
-        row[: len(prompt)] = torch.tensor(prompt, device=device)
-    ends = lengths.clone()
-    running = torch.ones_like(lengths, dtype=torch.bool)
-    for _ in range(MOST_NEW_TOKENS):
-        active = running.nonzero().squeeze(-1)
-        if active.numel() == 0:
+def generate(model, prompt, device):
+    """The greedy continuation of one prompt, without its EOS."""
+    cache, new_tokens = model.new_cache(), []
+    tokens = prompt
+    while len(new_tokens) < MOST_NEW_TOKENS:
+        logits = model(torch.tensor([tokens], device=device), cache)
+        following = int(logits[0, -1].argmax())
+        if following == EOS:
             break
-        logits = model(rows[active, : int(ends[active].max())])
-        following = logits[torch.arange(active.numel(), device=device), ends[active] - 1].argmax(-1)
-        running[active[following == EOS]] = False
-        active, following = active[following != EOS], following[following != EOS]
-        rows[active, ends[active]] = following
-        ends[active] += 1
-    return [row[begin:end].tolist() for row, begin, end in zip(rows, lengths.tolist(), ends.tolist())]
+        new_tokens.append(following)
+        tokens = [following]
+    return new_tokens
 
 
 def completion(processor, prompt, new_tokens):
@@ -67,7 +60,7 @@ def measure(folder, scheme, problems, processor, device):
         for name, value in vars(module).items():
             if isinstance(value, torch.Tensor):
                 setattr(module, name, value.to(device))
-    new_tokens = generate(model, [[BOS] + processor.encode(p["prompt"]) for p in problems], device)
+    new_tokens = [generate(model, [BOS] + processor.encode(p["prompt"]), device) for p in problems]
     texts = [completion(processor, p["prompt"], tokens) for p, tokens in zip(problems, new_tokens)]
     with ThreadPoolExecutor(8) as pool:
         passed = list(pool.map(passes, problems, texts))

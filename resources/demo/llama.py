@@ -65,7 +65,7 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(shape.hidden_size, narrow, bias=False)
         self.o_proj = nn.Linear(wide, shape.hidden_size, bias=False)
 
-    def forward(self, x, tables):
+    def forward(self, x, tables, past):
         batch, length, _ = x.shape
 
         def heads(projection):
@@ -73,9 +73,13 @@ class Attention(nn.Module):
 
         query, key, value = heads(self.q_proj), heads(self.k_proj), heads(self.v_proj)
         query, key = rotate(query, tables), rotate(key, tables)
+        if past is not None:
+            if past:
+                key, value = (torch.cat(pair, dim=2) for pair in zip(past, (key, value)))
+            past[:] = key, value
         share = self.shape.num_attention_heads // self.shape.num_key_value_heads
         key, value = (t.repeat_interleave(share, dim=1) for t in (key, value))
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=length > 1)
         return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -98,8 +102,8 @@ class Layer(nn.Module):
         self.post_attention_layernorm = Norm(shape.hidden_size, shape.rms_norm_eps)
         self.mlp = FeedForward(shape)
 
-    def forward(self, x, tables):
-        x = x + self.self_attn(self.input_layernorm(x), tables)
+    def forward(self, x, tables, past):
+        x = x + self.self_attn(self.input_layernorm(x), tables, past)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -124,12 +128,21 @@ class Llama(nn.Module):
                 deep = name.endswith(("o_proj.weight", "down_proj.weight"))
                 nn.init.normal_(weight, std=0.02 / (2 * shape.num_hidden_layers) ** 0.5 if deep else 0.02)
 
-    def forward(self, tokens):
-        """Tokens [batch, length] to logits [batch, length, vocab_size]."""
-        tables = rotary_tables(self.shape, tokens.shape[1], tokens.device)
+    def new_cache(self):
+        """An empty cache for `forward`: the keys and values of each layer."""
+        return [[] for _ in self.model.layers]
+
+    def forward(self, tokens, cache=None):
+        """Tokens [batch, length] to logits [batch, length, vocab_size].
+
+        With a cache, tokens continue what it holds: all of the prompt first, then one token at a time.
+        """
+        before = cache[0][0].shape[2] if cache and cache[0] else 0
+        length = before + tokens.shape[1]
+        tables = tuple(table[before:] for table in rotary_tables(self.shape, length, tokens.device))
         x = self.model.embed_tokens(tokens)
-        for layer in self.model.layers:
-            x = layer(x, tables)
+        for index, layer in enumerate(self.model.layers):
+            x = layer(x, tables, None if cache is None else cache[index])
         head = self.model.embed_tokens.weight if self.head is None else self.head
         return functional.linear(self.model.norm(x), head.to(x.dtype))
 
