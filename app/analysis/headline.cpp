@@ -91,8 +91,12 @@ QString accuracyClause(const QString& reference, const Comparison& comparison, i
         return QStringLiteral("gains %1 points of pass@1 over %2 (95 % interval of the difference %3)")
             .arg(points(comparison.passDelta), reference, interval);
     }
-    const QString difference = QStringLiteral("difference %1 points, 95 % interval %2")
-                                   .arg(ui::formatPoints(comparison.passDelta), interval);
+    // Where nothing flipped, resampling gives an interval of no width, which would promise too much.
+    const bool nothingFlipped =
+        comparison.lostTasks.isEmpty() && comparison.gainedTasks.isEmpty() && comparison.passDelta == 0.0;
+    const QString difference = nothingFlipped ? QStringLiteral("no problem's verdict differs")
+                                              : QStringLiteral("difference %1 points, 95 % interval %2")
+                                                    .arg(ui::formatPoints(comparison.passDelta), interval);
     if (comparison.verdict.startsWith(QLatin1String("equivalent "))) {
         return QStringLiteral("is equivalent to %1 in pass@1 %2 (%3)")
             .arg(reference, comparison.verdict.mid(QStringLiteral("equivalent ").size()), difference);

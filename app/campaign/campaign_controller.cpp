@@ -44,7 +44,10 @@ void CampaignController::resume(storage::Id campaignId) {
         .submit([campaignId](storage::Repositories& repositories) {
             return loadRecord(repositories, campaignId);
         })
-        .then(this, [this](storage::Expected<CampaignRecord> record) {
+        .then(this, [this, session = session_](storage::Expected<CampaignRecord> record) {
+            if (session != session_) {
+                return;
+            }
             if (!record) {
                 conclude(appError(record.error()));
                 return;
@@ -73,6 +76,7 @@ bool CampaignController::takeLock(storage::Id campaignId) {
 }
 
 void CampaignController::begin() {
+    ++session_;
     state_ = State::Starting;
     cancelling_ = false;
     restarted_ = false;
@@ -103,7 +107,7 @@ void CampaignController::cancel() {
     progress_.phase = QStringLiteral("Stopping");
     report();
     sendOrConclude(protocol::CancelRequest{});
-    QTimer::singleShot(patience_.silenceMs, worker_.get(), [this] { worker_->kill(); });
+    QTimer::singleShot(patience_.silenceMs, worker_.get(), [worker = worker_.get()] { worker->kill(); });
 }
 
 void CampaignController::launchWorker() {

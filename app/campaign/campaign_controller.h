@@ -102,6 +102,7 @@ class CampaignController : public QObject {
     storage::Writer& writer_;
     WorkerPatience patience_;
     State state_ = State::Idle;
+    int session_ = 0; ///< counts starts: an answer to an earlier one is dropped
     bool cancelling_ = false;
     bool restarted_ = false;
     std::optional<Error> error_;

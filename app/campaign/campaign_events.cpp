@@ -81,7 +81,11 @@ void CampaignController::on(const protocol::LoadedEvent& loaded) {
             .submit([found, schemes = host_.schemes](storage::Repositories& repositories) {
                 return createRecord(repositories, found, schemes);
             })
-            .then(this, [this](storage::Expected<CampaignRecord> record) { adopt(std::move(record)); });
+            .then(this, [this, session = session_](storage::Expected<CampaignRecord> record) {
+                if (session == session_) {
+                    adopt(std::move(record));
+                }
+            });
         return;
     }
     found.problemsHash = record_->campaign.problemsHash; // compared when the worker tells it

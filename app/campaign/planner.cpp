@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/planner.h"
 
+#include <QDir>
+#include <QFileInfo>
+
 #include <algorithm>
 
 namespace quantscope::campaign {
@@ -97,6 +100,13 @@ Plan planCampaign(const storage::CampaignSpec& spec) {
         }
     }
     return plan;
+}
+
+QString defaultCampaignName(const storage::CampaignSpec& spec) {
+    const QString model = spec.model == QLatin1String("demo")
+                              ? QStringLiteral("Demo model")
+                              : QFileInfo(QDir::cleanPath(spec.model)).fileName();
+    return QStringLiteral("%1: %2").arg(model, spec.schemes.join(QStringLiteral(", ")));
 }
 
 Expected<> checkSpec(const storage::CampaignSpec& spec, const QList<storage::SchemeInfo>& known) {

@@ -36,6 +36,9 @@ struct Plan {
 /// of the trade-off chart its place, then the evals, scheme by scheme, which move the points up.
 Plan planCampaign(const storage::CampaignSpec& spec);
 
+/// "Llama-2-7b-hf: fp16, int8": the name of a campaign that was given none.
+QString defaultCampaignName(const storage::CampaignSpec& spec);
+
 /// What is wrong with a spec before anything is started, as a bad_input error; the known schemes are those of
 /// the worker's hello (empty: not known yet, ids are not judged).
 Expected<> checkSpec(const storage::CampaignSpec& spec, const QList<storage::SchemeInfo>& known = {});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/campaign_controller.h"
 #include "app/campaign/errors.h"
+#include "app/campaign/planner.h"
 #include "app/cli/artifacts.h"
 #include "app/cli/commands.h"
 #include "app/cli/demo_files.h"
@@ -50,12 +51,6 @@ Expected<> prepareSpec(storage::CampaignSpec& spec) {
         spec.problems = QFileInfo(spec.problems).absoluteFilePath();
     }
     return {};
-}
-
-QString defaultName(const storage::CampaignSpec& spec) {
-    const QString model =
-        spec.model == QLatin1String("demo") ? QStringLiteral("Demo model") : QFileInfo(spec.model).fileName();
-    return QStringLiteral("%1: %2").arg(model, spec.schemes.join(QStringLiteral(", ")));
 }
 
 CampaignOutcome runToEnd(storage::Writer& writer, const RunOptions& options) {
@@ -138,7 +133,7 @@ int runCampaign(const RunOptions& asked) {
             return fail(prepared.error(), options.json);
         }
         if (options.spec.name.isEmpty()) {
-            options.spec.name = defaultName(options.spec);
+            options.spec.name = campaign::defaultCampaignName(options.spec);
         }
     } else if (!QFileInfo::exists(options.database)) {
         return fail(openDatabase(options.database).error(), options.json);

@@ -104,6 +104,9 @@ void DesktopSession::start(storage::CampaignSpec spec) {
                             ? spec.problems
                             : QFileInfo(spec.problems).absoluteFilePath();
     }
+    if (spec.name.isEmpty()) {
+        spec.name = campaign::defaultCampaignName(spec);
+    }
     window_.setRunning(true);
     controller_.start(spec);
 }

@@ -252,13 +252,22 @@ void AnalysisTest::headlineOfALoss() {
 }
 
 void AnalysisTest::headlineNeverSaysThatNothingIsLost() {
-    const CampaignData same = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("pf", 80)),
-                                          run(2, QStringLiteral("int8"), 1, repeated("pf", 80), 0.0, 8)},
-                                         40);
+    const auto agreeing = [](int pairs) {
+        return campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("pf", pairs)),
+                           run(2, QStringLiteral("int8"), 1, repeated("pf", pairs), 0.0, 8)},
+                          2 * pairs);
+    };
+    QCOMPARE(summarize(agreeing(80)).headline,
+             QStringLiteral(
+                 "INT8 is equivalent to FP16 in pass@1 within the margin of 2 points (no problem's verdict "
+                 "differs) at batch size 1."));
+    // 20 problems that agree cannot bear out a margin of 2 points: 1 - 0.05^(1/20) is 14 points.
     QCOMPARE(
-        summarize(same).headline,
-        QStringLiteral("INT8 is equivalent to FP16 in pass@1 within the margin of 2 points (difference 0.0 "
-                       "points, 95 % interval 0.0 to 0.0) at batch size 1."));
+        summarize(agreeing(10)).headline,
+        QStringLiteral("INT8 is not distinguishable from FP16 in pass@1 on these 20 problems (no problem's "
+                       "verdict differs) at batch size 1."));
+    QVERIFY(!canShowEquivalence(148));
+    QVERIFY(canShowEquivalence(149));
     const CampaignData close =
         campaignOf({run(1, QStringLiteral("fp16"), 1, QStringLiteral("ppppffff")),
                     run(2, QStringLiteral("int8"), 1, QStringLiteral("pppfffff"), 0.0, 8)},

@@ -136,6 +136,7 @@ void PlannerTest::launcherKeepsQuotedWordsTogether() {
              (QStringList{QStringLiteral("ssh"), QStringLiteral("-o"), QStringLiteral("User me"),
                           QStringLiteral("host")}));
     QVERIFY(splitLauncher(QString()).isEmpty());
+    QCOMPARE(defaultCampaignName(spec()), QStringLiteral("Demo model: fp16, int8"));
 }
 
 void PlannerTest::workerIsBesideTheExecutableOrWhereTheEnvironmentSays() {
