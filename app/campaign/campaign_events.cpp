@@ -18,6 +18,13 @@ QString text(const std::string& utf8) {
     return QString::fromStdString(utf8);
 }
 
+storage::RunStatus statusOfDone(const std::string& status) {
+    if (status == "ok") {
+        return storage::RunStatus::Done;
+    }
+    return status == "cancelled" ? storage::RunStatus::Cancelled : storage::RunStatus::Failed;
+}
+
 /// Everything about where and on what a campaign is measured that the worker has told so far.
 storage::Campaign provenance(const storage::CampaignSpec& spec, const protocol::HelloEvent& hello,
                              const protocol::LoadedEvent& loaded) {
@@ -199,15 +206,13 @@ void CampaignController::on(const protocol::DoneEvent& done) {
         return;
     }
     const Measure measure = record_->plan.steps[step_].measure;
-    if (done.status == "ok") {
-        setStatus(*cell, measure, storage::RunStatus::Done);
-    } else if (done.status == "cancelled") {
-        setStatus(*cell, measure, storage::RunStatus::Cancelled);
-    } else {
-        setStatus(*cell, measure, storage::RunStatus::Failed,
-                  errorText(runErrors_.value(cell->run.id,
-                                             Error{ErrorCode::internal, "The worker gave no reason.", {}})));
+    const storage::RunStatus status = statusOfDone(done.status);
+    QString error;
+    if (status == storage::RunStatus::Failed) {
+        error = errorText(
+            runErrors_.value(cell->run.id, Error{ErrorCode::internal, "The worker gave no reason.", {}}));
     }
+    setStatus(*cell, measure, status, error);
     Q_EMIT measureFinished(*cell, measure);
     if (!openRuns_.isEmpty()) {
         return;
