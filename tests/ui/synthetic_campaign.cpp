@@ -88,9 +88,9 @@ Percentiles around(double p50) {
     return {160, p50, p50 * 1.09, p50 * 1.31};
 }
 
-Comparison comparisonOf(int passed) {
+Comparison comparisonOf(int passed, Id baseline) {
     Comparison comparison;
-    comparison.baselineRunId = 101;
+    comparison.baselineRunId = baseline;
     const int lost = 118 - passed + 3;
     comparison.passDelta = (passed - 118) / double(problemCount);
     comparison.passDeltaInterval = {comparison.passDelta - 0.041, comparison.passDelta + 0.039};
@@ -132,8 +132,8 @@ RunSummary runOf(std::size_t scheme, std::size_t batch, Id id) {
                        {QStringLiteral("kv_cache_bytes"), batch == 0 ? 1.6e6 : 12.6e6},
                        {QStringLiteral("workspace_bytes"), batch == 0 ? 0.9e6 : 2.7e6}};
     summary.insideBudget = summary.tpotMs.p99 <= 8.0;
-    if (id != 101)
-        summary.comparison = comparisonOf(numbers.passed[batch]);
+    if (scheme != 0)
+        summary.comparison = comparisonOf(numbers.passed[batch], 101 + static_cast<Id>(batch));
     return summary;
 }
 

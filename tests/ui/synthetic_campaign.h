@@ -8,7 +8,7 @@
 namespace quantscope::test {
 
 /// fp16, int8, w4a8, w4a4-rtn and w4a4-rot at batch 1 and 8, all done. Run ids are 101 … 110; the baseline is
-/// 101.
+/// 101, and 102 for batch 8.
 storage::CampaignSummary syntheticCampaign();
 
 /// The same campaign after `done` of its ten runs: run `done` is half-way, the later ones are planned.

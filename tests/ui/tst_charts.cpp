@@ -105,7 +105,8 @@ void TestCharts::pointsCarryValuesAndIntervals() {
     QCOMPARE(model.points.size(), 10);
     const TradeOffPoint* baseline = pointOf(model, 101);
     QVERIFY(baseline != nullptr);
-    QVERIFY(baseline->baseline);
+    QVERIFY(baseline->baseline && pointOf(model, 102)->baseline);
+    QVERIFY(!pointOf(model, 103)->baseline);
     QCOMPARE(baseline->x, 4.78);
     QVERIFY(qAbs(baseline->y - 100.0 * 118 / 164) < 1e-9);
     QVERIFY(baseline->low < baseline->y && baseline->y < baseline->high);

@@ -18,7 +18,7 @@ namespace {
 
 QString findBrowser() {
     for (const char* name : {"chromium-headless-shell", "chromium", "google-chrome"}) {
-        const QString path = QStandardPaths::findExecutable(QString::fromLatin1(name));
+        QString path = QStandardPaths::findExecutable(QString::fromLatin1(name));
         if (!path.isEmpty())
             return path;
     }
@@ -164,7 +164,7 @@ void TestReport::partialAndFailedRunsAreLimitations() {
 void TestReport::emptyCampaignMakesAPage() {
     const QString html = htmlReport({});
     QVERIFY(html.contains(QStringLiteral("</html>")));
-    QVERIFY(html.contains(QStringLiteral("No run can be compared with the baseline yet.")));
+    QVERIFY(html.contains(QStringLiteral("No run can be compared with a baseline yet.")));
 }
 
 void TestReport::unwritableFolderIsASentence() {

@@ -60,8 +60,9 @@ AxisTicks linearTicks(double low, double high, int count) {
     const double last = std::ceil(high / step - 1e-9);
     axis.low = first * step;
     axis.high = last * step;
-    for (double i = first; i <= last + 0.5; i += 1.0)
-        axis.ticks += {i * step, tickText(i * step, step)};
+    const int steps = static_cast<int>(std::lround(last - first));
+    for (int i = 0; i <= steps; ++i)
+        axis.ticks += {(first + i) * step, tickText((first + i) * step, step)};
     return axis;
 }
 

@@ -40,8 +40,8 @@ QStringList nameCells(const RunSummary& run) {
     return {quoted(run.run.schemeId), quoted(schemeName(run.run)), QString::number(run.run.batchSize)};
 }
 
-QStringList passCells(const RunSummary& run, storage::Id baseline) {
-    QStringList cells{run.run.id == baseline ? QStringLiteral("1") : QStringLiteral("0"),
+QStringList passCells(const RunSummary& run, bool baseline) {
+    QStringList cells{baseline ? QStringLiteral("1") : QStringLiteral("0"),
                       QString::number(run.samplesScored), QString::number(run.samplesPassed)};
     if (run.samplesScored > 0)
         cells += {number(run.passAt1), number(run.passAt1Interval.low), number(run.passAt1Interval.high)};
@@ -79,7 +79,7 @@ QString chartCsv(const storage::CampaignSummary& summary, ChartKind kind) {
     for (const RunSummary& run : summary.runs) {
         QStringList cells = nameCells(run);
         if (kind == ChartKind::TradeOff)
-            cells += passCells(run, summary.baselineRunId);
+            cells += passCells(run, isBaseline(summary, run.run.id));
         if (kind != ChartKind::Memory)
             cells += percentileCells(run.ttftMs) + percentileCells(run.tpotMs) +
                      QStringList{number(tokensPerSecond(run))};

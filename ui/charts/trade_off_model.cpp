@@ -205,7 +205,7 @@ TradeOffModel tradeOffModel(const CampaignSummary& summary, XMetric metric, bool
             ++model.nonPositive;
         else {
             model.points += makePoint(run, metric == XMetric::Memory ? *x / unit.bytes : *x, ids, sizes);
-            model.points.last().baseline = run.run.id == summary.baselineRunId;
+            model.points.last().baseline = isBaseline(summary, run.run.id);
         }
     }
     markFront(model.points, largerIsBetter(metric));

@@ -71,7 +71,7 @@ QString formatInterval(const storage::Interval& fractions) {
 }
 
 QString formatPoints(double fraction) {
-    const QString digits = QString::number(std::abs(fraction) * 100.0, 'f', 1);
+    QString digits = QString::number(std::abs(fraction) * 100.0, 'f', 1);
     if (digits == QLatin1String("0.0"))
         return digits;
     return (fraction < 0 ? minusSign : QChar(u'+')) + digits;

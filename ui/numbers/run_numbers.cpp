@@ -64,6 +64,13 @@ const storage::RunSummary* findRun(const storage::CampaignSummary& summary, stor
     return it == summary.runs.end() ? nullptr : &*it;
 }
 
+bool isBaseline(const storage::CampaignSummary& summary, storage::Id runId) {
+    return runId == summary.baselineRunId ||
+           std::any_of(summary.runs.begin(), summary.runs.end(), [runId](const auto& run) {
+               return run.comparison && run.comparison->baselineRunId == runId;
+           });
+}
+
 bool usesDemoProblems(const storage::CampaignSpec& spec) {
     return spec.problems == QLatin1String("demo");
 }

@@ -36,6 +36,10 @@ storage::RunStatus overallStatus(const storage::Run& run, const storage::Campaig
 
 const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId);
 
+/// True for a run that others are compared with: the summary's baseline, and its fellows at other batch
+/// sizes.
+bool isBaseline(const storage::CampaignSummary& summary, storage::Id runId);
+
 /// The campaign ran the problems that ship with Quantscope, which are not HumanEval.
 bool usesDemoProblems(const storage::CampaignSpec& spec);
 bool usesDemoModel(const storage::CampaignSpec& spec);

@@ -15,9 +15,9 @@ h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #d0d7de; pa
 .demo { background: #fff4e0; border-left: 4px solid #b35900; padding: .6rem 1rem; }
 .abstract { background: #f6f8fa; padding: .8rem 1.1rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .84rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .8rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: #57606a; padding-bottom: .4rem; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #d8dee4; text-align: left; vertical-align: top; }
+th, td { padding: .28rem .45rem; border-bottom: 1px solid #d8dee4; text-align: left; vertical-align: top; }
 th { border-bottom: 2px solid #8c959f; font-weight: 600; }
 th.n, td.n { text-align: right; white-space: nowrap; }
 td:first-child { white-space: nowrap; }

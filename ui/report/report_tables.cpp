@@ -21,7 +21,7 @@ QString known(const QString& text) {
 
 QStringList nameCells(const CampaignSummary& summary, const RunSummary& run) {
     const QString name = schemeName(run.run);
-    return {run.run.id == summary.baselineRunId ? name + QStringLiteral(" (baseline)") : name,
+    return {isBaseline(summary, run.run.id) ? name + QStringLiteral(" (baseline)") : name,
             QString::number(run.run.batchSize)};
 }
 
@@ -136,30 +136,33 @@ QString memoryTable(const CampaignSummary& summary) {
 
 QString comparisonTable(const CampaignSummary& summary) {
     QList<QStringList> rows;
-    for (const RunSummary& run : summary.runs)
-        if (run.comparison) {
-            const auto& comparison = *run.comparison;
-            rows += nameCells(summary, run) + QStringList{comparison.verdict,
-                                                          formatPoints(comparison.passDelta),
-                                                          formatPointsInterval(comparison.passDeltaInterval),
-                                                          formatP(comparison.mcnemarP),
-                                                          formatP(comparison.mcnemarPHolm),
-                                                          QStringLiteral("−%1 / +%2")
-                                                              .arg(comparison.lostTasks.size())
-                                                              .arg(comparison.gainedTasks.size()),
-                                                          ratioText(comparison.tpotRatio),
-                                                          ratioText(comparison.memoryRatio)};
-        }
+    for (const RunSummary& run : summary.runs) {
+        if (!run.comparison)
+            continue;
+        const auto& comparison = *run.comparison;
+        const RunSummary* baseline = findRun(summary, comparison.baselineRunId);
+        rows += nameCells(summary, run) + QStringList{baseline != nullptr ? runName(baseline->run) : none,
+                                                      comparison.verdict,
+                                                      formatPoints(comparison.passDelta),
+                                                      formatPointsInterval(comparison.passDeltaInterval),
+                                                      formatP(comparison.mcnemarP),
+                                                      formatP(comparison.mcnemarPHolm),
+                                                      QStringLiteral("−%1 / +%2")
+                                                          .arg(comparison.lostTasks.size())
+                                                          .arg(comparison.gainedTasks.size()),
+                                                      ratioText(comparison.tpotRatio),
+                                                      ratioText(comparison.memoryRatio)};
+    }
     if (rows.isEmpty())
-        return html::paragraph(QStringLiteral("No run can be compared with the baseline yet."));
-    const RunSummary* baseline = findRun(summary, summary.baselineRunId);
-    return html::table(QStringLiteral("Each run against the baseline (%1), problem by problem.")
-                           .arg(baseline != nullptr ? runName(baseline->run) : QStringLiteral("unknown")),
-                       {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("Verdict"),
-                        QStringLiteral("Δ points"), QStringLiteral("95 % interval"), QStringLiteral("p"),
-                        QStringLiteral("p (Holm)"), QStringLiteral("Lost / gained"),
-                        QStringLiteral("TPOT ratio"), QStringLiteral("Memory ratio")},
-                       rows, 3);
+        return html::paragraph(QStringLiteral("No run can be compared with a baseline yet."));
+    return html::table(
+        QStringLiteral(
+            "Each run against its baseline, problem by problem; ratios are the run's over its baseline's."),
+        {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("Against"),
+         QStringLiteral("Verdict"), QStringLiteral("Δ points"), QStringLiteral("95 % interval"),
+         QStringLiteral("p"), QStringLiteral("p (Holm)"), QStringLiteral("Lost / gained"),
+         QStringLiteral("TPOT ×"), QStringLiteral("Memory ×")},
+        rows, 4);
 }
 
 QString flippedTasks(const CampaignSummary& summary) {

@@ -56,13 +56,14 @@ QString deltaText(const CampaignSummary& /*summary*/, const RunSummary& run) {
 
 QList<RunColumn> nameColumns() {
     return {
-        {QStringLiteral("Base"), QStringLiteral("The baseline: the run that the others are compared with."),
+        {QStringLiteral("Base"),
+         QStringLiteral("A baseline: the run that those of its batch size are compared with."),
          Qt::AlignHCenter,
          [](const CampaignSummary& summary, const RunSummary& run) {
-             return run.run.id == summary.baselineRunId ? QStringLiteral("●") : QString();
+             return isBaseline(summary, run.run.id) ? QStringLiteral("●") : QString();
          },
          [](const CampaignSummary& summary, const RunSummary& run) {
-             return QVariant(run.run.id == summary.baselineRunId ? 0 : 1);
+             return QVariant(isBaseline(summary, run.run.id) ? 0 : 1);
          }},
         {QStringLiteral("Scheme"), QStringLiteral("How weights and activations are stored and multiplied."),
          Qt::AlignLeft, [](const CampaignSummary&, const RunSummary& run) { return schemeName(run.run); },

@@ -66,7 +66,7 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
         return {};
     const storage::RunSummary& run = summary_.runs[index.row()];
     const RunColumn& column = runColumns()[index.column()];
-    const bool baseline = run.run.id == summary_.baselineRunId;
+    const bool baseline = isBaseline(summary_, run.run.id);
     switch (role) {
     case Qt::DisplayRole: return column.text(summary_, run);
     case Qt::AccessibleTextRole:
