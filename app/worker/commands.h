@@ -36,6 +36,16 @@ struct TokenizeArguments {
 };
 int tokenize_command(const TokenizeArguments& arguments);
 
+struct SelftestArguments {
+    std::string backend = "auto";
+    std::string model = "demo";
+    std::string problems = "demo";
+    int limit = 0;     ///< problems at most; 0: all
+    unsigned seed = 0; ///< of random inputs
+    bool json = false;
+};
+int selftest_command(const SelftestArguments& arguments);
+
 /// Prints the error on stderr and returns its exit code.
 int report(const Error& error);
 

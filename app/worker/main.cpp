@@ -63,6 +63,21 @@ void add_tokenize(CLI::App& app, TokenizeArguments& arguments, int& code) {
     tokenize->callback([&] { code = tokenize_command(arguments); });
 }
 
+void add_selftest(CLI::App& app, SelftestArguments& arguments, int& code) {
+    CLI::App* selftest =
+        app.add_subcommand("selftest", "Test the device's kernels and engine against the CPU's");
+    selftest->add_option("--backend", arguments.backend, "auto, cpu or cuda")->capture_default_str();
+    selftest->add_option("--model", arguments.model, "Folder of a small model, or demo")
+        ->capture_default_str();
+    selftest->add_option("--problems", arguments.problems, "Problem file, or demo")->capture_default_str();
+    selftest->add_option("--limit", arguments.limit, "At most this many problems; 0 is all")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    selftest->add_option("--seed", arguments.seed, "Of random inputs")->capture_default_str();
+    selftest->add_flag("--json", arguments.json, "One JSON document on stdout");
+    selftest->callback([&] { code = selftest_command(arguments); });
+}
+
 } // namespace
 
 int run(int argc, char** argv) {
@@ -74,9 +89,11 @@ int run(int argc, char** argv) {
     ServeArguments serve;
     GenerateArguments generate;
     TokenizeArguments tokenize;
+    SelftestArguments selftest;
     add_serve(app, serve, code);
     add_generate(app, generate, code);
     add_tokenize(app, tokenize, code);
+    add_selftest(app, selftest, code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -102,6 +102,7 @@ __device__ void exponentiate(const Shared& m) {
         const float sum = warp_sum(first + second);
         scores[lane] = first;
         scores[lane + 32] = second;
+        __syncwarp(); // every lane has read what lane 0 replaces
         if (lane == 0) {
             const float rescale = expf(before - peak);
             m.rescale[g] = rescale;

@@ -2,6 +2,9 @@
 #include "kernels/check/support.h"
 #include "kernels/gemm/multiply.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace quantscope::kernels {
 namespace {
 
@@ -120,12 +123,100 @@ Status check_half(const Shape& s, std::mt19937& random, CheckResult& result) {
     return {};
 }
 
+/// Every epilogue: multiply() over the whole batch against stream_gemm() on pieces of it, bit for bit; that a
+/// row does not depend on its neighbours follows. silu_mul is also held against double arithmetic.
+Status check_epilogue(WeightFormat format, Epilogue epilogue, const Shape& s, std::mt19937& random,
+                      CheckResult& result) {
+    const int padded = (s.cols + 63) / 64 * 64;
+    const bool f16 = format == WeightFormat::f16;
+    const RowOrder order = epilogue == Epilogue::silu_mul ? RowOrder::gate_up : RowOrder::plain;
+    const int out_cols = epilogue == Epilogue::silu_mul ? s.rows / 2 : s.rows;
+    const std::vector<float> w = normal_values(static_cast<std::size_t>(s.rows) * s.cols, random, 2.0F);
+    const std::vector<float> x = normal_values(static_cast<std::size_t>(s.batch) * padded, random, 2.0F);
+    const std::vector<float> before = normal_values(static_cast<std::size_t>(s.batch) * out_cols, random);
+    const std::vector<float> w_scales(s.rows, 0.01F);
+    const std::vector<float> x_scales(s.batch, 0.02F);
+    std::vector<std::int8_t> w_codes(w.size());
+    std::vector<std::int8_t> x_codes(x.size(), 0);
+    std::vector<__half> w_halves(w.size());
+    std::vector<__half> x_halves(x.size(), __float2half(0.0F));
+    for (std::size_t i = 0; i < w.size(); ++i) {
+        w_codes[i] = static_cast<std::int8_t>(std::fmax(-7.0F, std::fmin(7.0F, w[i])));
+        w_halves[i] = __float2half(0.1F * w[i]);
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        if (static_cast<int>(i % padded) < s.cols) {
+            x_codes[i] = static_cast<std::int8_t>(10.0F * x[i]);
+            x_halves[i] = __float2half(0.1F * x[i]);
+        }
+    }
+    DeviceBuffer<std::int8_t> d_w;
+    DeviceBuffer<std::int8_t> d_x;
+    DeviceBuffer<__half> d_w_halves;
+    DeviceBuffer<__half> d_x_halves;
+    DeviceBuffer<float> d_w_scales;
+    DeviceBuffer<float> d_x_scales;
+    DeviceBuffer<float> d_out;
+    DeviceBuffer<float> d_pieces;
+    QS_TRY(upload(w_codes, d_w));
+    QS_TRY(upload(x_codes, d_x));
+    QS_TRY(upload(w_halves, d_w_halves));
+    QS_TRY(upload(x_halves, d_x_halves));
+    QS_TRY(upload(w_scales, d_w_scales));
+    QS_TRY(upload(x_scales, d_x_scales));
+    QS_TRY(upload(before, d_out));
+    QS_TRY(upload(before, d_pieces));
+    PackedWeights packed;
+    if (f16)
+        QS_TRY(pack_weights_f16(order, d_w_halves.data(), s.rows, s.cols, packed, nullptr));
+    else
+        QS_TRY(pack_weights(format, order, d_w.data(), d_w_scales.data(), s.rows, s.cols, packed, nullptr));
+    const char* const rows =
+        f16 ? reinterpret_cast<const char*>(d_x_halves.data()) : reinterpret_cast<const char*>(d_x.data());
+    QS_TRY(multiply({&packed, rows, d_x_scales.data(), s.batch, d_out.data(), epilogue}, nullptr));
+    for (int first = 0; first < s.batch; first += 5)
+        QS_TRY(stream_gemm({&packed, rows + static_cast<std::ptrdiff_t>(first) * padded * (f16 ? 2 : 1),
+                            d_x_scales.data() + first, std::min(5, s.batch - first),
+                            d_pieces.data() + static_cast<std::ptrdiff_t>(first) * out_cols, epilogue},
+                           nullptr));
+    std::vector<float> out;
+    std::vector<float> pieces;
+    QS_TRY(download(d_out, out, "running multiply"));
+    QS_TRY(download(d_pieces, pieces, "running stream_gemm"));
+    expect_equal(out, pieces, "element", result);
+
+    std::vector<double> expected(out.size());
+    const auto dot = [&](int b, int n) {
+        double sum = 0.0;
+        for (int k = 0; k < s.cols; ++k) {
+            const std::size_t at_x = static_cast<std::size_t>(b) * padded + k;
+            const std::size_t at_w = static_cast<std::size_t>(n) * s.cols + k;
+            sum += f16 ? static_cast<double>(__half2float(x_halves[at_x])) * __half2float(w_halves[at_w])
+                       : static_cast<double>(x_codes[at_x]) * w_codes[at_w];
+        }
+        return f16 ? sum : sum * (0.02F * 0.01F);
+    };
+    for (int b = 0; b < s.batch; ++b) {
+        for (int n = 0; n < out_cols; ++n) {
+            const std::size_t at = static_cast<std::size_t>(b) * out_cols + n;
+            const double y = dot(b, n);
+            expected[at] = epilogue == Epilogue::silu_mul ? y / (1.0 + std::exp(-y)) * dot(b, n + out_cols)
+                           : epilogue == Epilogue::add_residual ? before[at] + y
+                                                                : y;
+        }
+    }
+    const double error = relative_error(out, expected);
+    result.passed = result.passed && error < 1e-5;
+    result.detail += ", relative error " + figure(error);
+    return {};
+}
+
 } // namespace
 
 void check_gemm(std::mt19937& random, std::vector<CheckResult>& results) {
     const Shape shapes[] = {{1, 64, 64},     {1, 4096, 4096}, {3, 100, 200},   {7, 48, 1000},
                             {8, 256, 11008}, {9, 130, 704},   {16, 333, 4096}, {17, 100, 1000},
-                            {40, 258, 2048}, {130, 130, 330}};
+                            {40, 258, 2048}, {130, 130, 330}, {33, 8450, 128}};
     for (const Shape& shape : shapes) {
         run_check(results, name_of("multiply int4", shape),
                   [&](CheckResult& r) { return check_integer(WeightFormat::int4, shape, random, r); });
@@ -133,6 +224,22 @@ void check_gemm(std::mt19937& random, std::vector<CheckResult>& results) {
                   [&](CheckResult& r) { return check_integer(WeightFormat::int8, shape, random, r); });
         run_check(results, name_of("multiply f16", shape),
                   [&](CheckResult& r) { return check_half(shape, random, r); });
+    }
+    const Shape few[] = {{11, 196, 1100}, {50, 196, 1100}, {139, 196, 1100}};
+    for (const Shape& shape : few) {
+        for (const auto& [format, format_name] :
+             {std::pair{WeightFormat::int4, "int4"}, std::pair{WeightFormat::int8, "int8"},
+              std::pair{WeightFormat::f16, "f16"}}) {
+            for (const auto& [epilogue, epilogue_name] :
+                 {std::pair{Epilogue::store_f32, ""}, std::pair{Epilogue::add_residual, " + residual"},
+                  std::pair{Epilogue::silu_mul, ", SiLU"}}) {
+                run_check(results,
+                          name_of(("multiply " + std::string(format_name) + epilogue_name).c_str(), shape),
+                          [&, format = format, epilogue = epilogue](CheckResult& r) {
+                              return check_epilogue(format, epilogue, shape, random, r);
+                          });
+            }
+        }
     }
 }
 
