@@ -9,7 +9,7 @@ namespace quantscope::cli {
 namespace {
 
 QString resourceFolder() {
-    const QString chosen = qEnvironmentVariable("QUANTSCOPE_RESOURCES");
+    QString chosen = qEnvironmentVariable("QUANTSCOPE_RESOURCES");
     if (!chosen.isEmpty()) {
         return chosen;
     }

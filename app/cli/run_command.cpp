@@ -31,7 +31,7 @@ Expected<> prepareSpec(storage::CampaignSpec& spec) {
     if (!spec.launcher.isEmpty()) {
         return {};
     }
-    if (const auto model = checkModelFolder(spec.model); !model) {
+    if (auto model = checkModelFolder(spec.model); !model) {
         return model;
     }
     if (spec.model != demo) {
