@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/error.h"
+#include "engine/worker/bench.h"
 
 #include <cstdint>
 #include <string>
@@ -45,6 +46,12 @@ struct SelftestArguments {
     bool json = false;
 };
 int selftest_command(const SelftestArguments& arguments);
+
+struct BenchArguments {
+    worker::BenchOptions options;
+    bool json = false;
+};
+int bench_command(const BenchArguments& arguments);
 
 /// Prints the error on stderr and returns its exit code.
 int report(const Error& error);

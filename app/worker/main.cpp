@@ -78,6 +78,34 @@ void add_selftest(CLI::App& app, SelftestArguments& arguments, int& code) {
     selftest->callback([&] { code = selftest_command(arguments); });
 }
 
+void add_bench(CLI::App& app, BenchArguments& arguments, int& code) {
+    worker::BenchOptions& options = arguments.options;
+    options.schemes = {"fp16", "int8", "w4a4-rot"};
+    options.batch_sizes = {1};
+    CLI::App* bench = app.add_subcommand("bench", "Time schemes and batch sizes on random weights");
+    bench->add_option("--backend", options.backend, "auto, cpu or cuda")->capture_default_str();
+    bench->add_option("--shape", options.shape, "llama-2-7b, llama-2-13b or tiny")->capture_default_str();
+    bench->add_flag("--random-weights")->description("What it always does; for the record of a command line");
+    bench->add_option("--schemes", options.schemes, "Quantization schemes, comma-separated")
+        ->delimiter(',')
+        ->capture_default_str();
+    bench->add_option("--batch-sizes", options.batch_sizes, "Batch sizes, comma-separated")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 4096))
+        ->capture_default_str();
+    bench->add_option("--prompt", options.prompt_tokens, "Prompt tokens")
+        ->check(CLI::Range(1, 4095))
+        ->capture_default_str();
+    bench->add_option("--output", options.output_tokens, "Output tokens")
+        ->check(CLI::Range(1, 4095))
+        ->capture_default_str();
+    bench->add_option("--rounds", options.rounds, "Timed rounds a cell")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    bench->add_flag("--json", arguments.json, "One JSON document on stdout");
+    bench->callback([&] { code = bench_command(arguments); });
+}
+
 } // namespace
 
 int run(int argc, char** argv) {
@@ -90,10 +118,12 @@ int run(int argc, char** argv) {
     GenerateArguments generate;
     TokenizeArguments tokenize;
     SelftestArguments selftest;
+    BenchArguments bench;
     add_serve(app, serve, code);
     add_generate(app, generate, code);
     add_tokenize(app, tokenize, code);
     add_selftest(app, selftest, code);
+    add_bench(app, bench, code);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

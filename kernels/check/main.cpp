@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // quantscope-kernels check [SEED] | bench: the kernels alone, without the engine.
+#include "kernels/bench/measure.h"
 #include "kernels/check/check.h"
 #include "kernels/gemm/stream_gemm.h"
 
@@ -21,82 +22,6 @@ int report_checks(unsigned seed) {
     }
     std::printf("%d failed (seed %u)\n", failed, seed);
     return failed == 0 ? 0 : 1;
-}
-
-__global__ void fill_random(std::uint32_t* words, std::size_t count, std::uint32_t seed, std::uint32_t mask,
-                            std::uint32_t base) {
-    for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count;
-         i += static_cast<std::size_t>(gridDim.x) * blockDim.x) {
-        std::uint32_t x = static_cast<std::uint32_t>(i) * 2654435761U + seed;
-        x ^= x >> 16;
-        x *= 0x85EBCA6BU;
-        x ^= x >> 13;
-        x *= 0xC2B2AE35U;
-        x ^= x >> 16;
-        words[i] = (x & mask) | base;
-    }
-}
-
-__global__ void read_all(const uint4* data, std::size_t count, std::uint32_t* sink) {
-    std::uint32_t sum = 0;
-    const std::size_t stride = static_cast<std::size_t>(gridDim.x) * blockDim.x;
-    std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x;
-    for (; i + 3 * stride < count; i += 4 * stride) {
-        const uint4 a = data[i];
-        const uint4 b = data[i + stride];
-        const uint4 c = data[i + 2 * stride];
-        const uint4 d = data[i + 3 * stride];
-        sum += a.x ^ a.y ^ a.z ^ a.w ^ b.x ^ b.y ^ b.z ^ b.w ^ c.x ^ c.y ^ c.z ^ c.w ^ d.x ^ d.y ^ d.z ^ d.w;
-    }
-    if (sum == 0x12345678U)
-        *sink = sum;
-}
-
-template<class Body>
-Status median_ms(int repeats, cudaStream_t stream, Body&& body, float& median) {
-    std::vector<float> times;
-    cudaEvent_t start{};
-    cudaEvent_t stop{};
-    QS_CUDA_TRY(cudaEventCreate(&start), "creating an event");
-    QS_CUDA_TRY(cudaEventCreate(&stop), "creating an event");
-    for (int i = 0; i < repeats + 3; ++i) {
-        QS_CUDA_TRY(cudaEventRecord(start, stream), "recording an event");
-        QS_TRY(body());
-        QS_CUDA_TRY(cudaEventRecord(stop, stream), "recording an event");
-        QS_CUDA_TRY(cudaEventSynchronize(stop), "waiting for the device");
-        float ms = 0;
-        QS_CUDA_TRY(cudaEventElapsedTime(&ms, start, stop), "reading an event");
-        if (i >= 3)
-            times.push_back(ms);
-    }
-    std::sort(times.begin(), times.end());
-    median = times[times.size() / 2];
-    QS_CUDA_TRY(cudaEventDestroy(start), "destroying an event");
-    QS_CUDA_TRY(cudaEventDestroy(stop), "destroying an event");
-    return {};
-}
-
-Status measure_read_ceiling(cudaStream_t stream, double& bytes_per_s) {
-    DeviceBuffer<std::uint32_t> data;
-    DeviceBuffer<std::uint32_t> sink;
-    QS_TRY(data.allocate(std::size_t{1} << 30)); // 4 GiB
-    QS_TRY(sink.allocate(1));
-    fill_random<<<1024, 256, 0, stream>>>(data.data(), data.size(), 1, 0xFFFFFFFFU, 0);
-    bytes_per_s = 0;
-    for (const int blocks : {132 * 4, 132 * 8, 132 * 16}) {
-        float ms = 0;
-        QS_TRY(median_ms(
-            11, stream,
-            [&]() -> Status {
-                read_all<<<blocks, 512, 0, stream>>>(reinterpret_cast<const uint4*>(data.data()),
-                                                     data.size() / 4, sink.data());
-                QS_CUDA_TRY(cudaGetLastError(), "reading memory");
-                return {};
-            },
-            ms));
-        bytes_per_s = std::max(bytes_per_s, data.bytes() / (ms / 1e3));
-    }
-    return {};
 }
 
 /// The linears of one Llama-2-7B decode step: 32 layers of qkv, o, gate_up, down as one graph with dependent
@@ -124,11 +49,10 @@ Status bench_step(WeightFormat format, int batch, double ceiling, cudaStream_t s
             w.tiles.allocate(static_cast<std::size_t>(w.row_tiles()) * w.col_tiles() * tile_bytes(format)));
         QS_TRY(w.scales.allocate(w.row_tiles() * 16));
         const bool f16 = format == WeightFormat::f16;
-        fill_random<<<1024, 256, 0, stream>>>(reinterpret_cast<std::uint32_t*>(w.tiles.data()),
-                                              w.tiles.size() / 4, i, f16 ? 0x83FF83FFU : 0xFFFFFFFFU,
-                                              f16 ? 0x20002000U : 0);
-        fill_random<<<64, 256, 0, stream>>>(reinterpret_cast<std::uint32_t*>(w.scales.data()),
-                                            w.scales.size(), i, 0x007FFFFFU, 0x38000000U);
+        QS_TRY(fill_random(reinterpret_cast<std::uint32_t*>(w.tiles.data()), w.tiles.size() / 4, i,
+                           f16 ? 0x83FF83FFU : 0xFFFFFFFFU, f16 ? 0x20002000U : 0, stream));
+        QS_TRY(fill_random(reinterpret_cast<std::uint32_t*>(w.scales.data()), w.scales.size(), i, 0x007FFFFFU,
+                           0x38000000U, stream));
         bytes += w.tiles.bytes() + w.scales.bytes();
     }
     DeviceBuffer<std::uint32_t> activations;
@@ -137,9 +61,9 @@ Status bench_step(WeightFormat format, int batch, double ceiling, cudaStream_t s
     QS_TRY(activations.allocate(static_cast<std::size_t>(max_stream_batch) * 11008 / 2));
     QS_TRY(scales.allocate(max_stream_batch));
     QS_TRY(out.allocate(static_cast<std::size_t>(max_stream_batch) * 22016));
-    fill_random<<<64, 256, 0, stream>>>(activations.data(), activations.size(), 7, 0x83FF83FFU, 0x20002000U);
-    fill_random<<<1, 32, 0, stream>>>(reinterpret_cast<std::uint32_t*>(scales.data()), scales.size(), 7,
-                                      0x007FFFFFU, 0x38000000U);
+    QS_TRY(fill_random(activations.data(), activations.size(), 7, 0x83FF83FFU, 0x20002000U, stream));
+    QS_TRY(fill_random(reinterpret_cast<std::uint32_t*>(scales.data()), scales.size(), 7, 0x007FFFFFU,
+                       0x38000000U, stream));
 
     cudaGraph_t graph{};
     cudaGraphExec_t exec{};

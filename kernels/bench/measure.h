@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/base/device_buffer.h"
+
+#include <cstdint>
+#include <functional>
+
+namespace quantscope::kernels {
+
+/// words[i] = (hash(i, seed) & mask) | base
+Status fill_random(std::uint32_t* words, std::size_t count, std::uint32_t seed, std::uint32_t mask,
+                   std::uint32_t base, cudaStream_t stream);
+
+/// Median time of what `body` enqueues, between device events, after three warm-ups.
+Status median_ms(int repeats, cudaStream_t stream, const std::function<Status()>& body, float& median);
+
+/// The rate at which a kernel that does nothing else reads memory: the best of a few grids, over 4 GiB (or
+/// half of what is free).
+Status measure_read_ceiling(cudaStream_t stream, double& bytes_per_s);
+
+} // namespace quantscope::kernels
