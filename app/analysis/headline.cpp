@@ -2,6 +2,7 @@
 #include "app/analysis/headline.h"
 
 #include "app/analysis/budget_check.h"
+#include "app/analysis/run_comparison.h"
 #include "ui/numbers/format.h"
 #include "ui/numbers/run_numbers.h"
 
@@ -124,13 +125,19 @@ QString againstBaseline(const storage::CampaignSummary& summary, const RunSummar
     if (baseline == nullptr) {
         return {};
     }
-    QString text = QStringLiteral(" Against %1 the difference is %2 points")
-                       .arg(ui::schemeName(baseline->run), ui::formatPoints(subject.comparison->passDelta));
-    if (subject.comparison->tpotRatio) {
-        text += QStringLiteral(" and %1× the time per token")
-                    .arg(QString::number(*subject.comparison->tpotRatio, 'f', 2));
+    QStringList parts;
+    if (subject.comparison->verdict != notComparedVerdict()) {
+        parts << QStringLiteral("the difference is %1 points")
+                     .arg(ui::formatPoints(subject.comparison->passDelta));
     }
-    return text + QLatin1Char('.');
+    if (subject.comparison->tpotRatio) {
+        const QString ratio = QString::number(*subject.comparison->tpotRatio, 'f', 2);
+        parts << (parts.isEmpty() ? QStringLiteral("it takes %1× the time per token").arg(ratio)
+                                  : QStringLiteral("%1× the time per token").arg(ratio));
+    }
+    return parts.isEmpty() ? QString()
+                           : QStringLiteral(" Against %1 %2.")
+                                 .arg(ui::schemeName(baseline->run), parts.join(QStringLiteral(" and ")));
 }
 
 /// What the figures are of, so that nobody takes them for more.

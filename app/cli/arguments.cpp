@@ -2,8 +2,8 @@
 #include "app/campaign/errors.h"
 #include "app/campaign/planner.h"
 #include "app/campaign/worker_command.h"
-#include "app/cli/budget_presets.h"
 #include "app/cli/options.h"
+#include "storage/budget_presets.h"
 
 #include <CLI/CLI.hpp>
 
@@ -24,6 +24,7 @@ struct RawRun {
         latencyRequests = 5;
     double temperature = 0.0, topP = 1.0;
     double ttftMs = 0.0, tpotMs = 0.0, e2eMs = 0.0;
+    int e2eTokens = storage::Budget{}.e2eTokens;
     std::uint64_t seed = 0;
     std::int64_t resume = 0;
     bool noLatency = false, noEval = false, json = false;
@@ -80,7 +81,10 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
         ->check(CLI::PositiveNumber);
     run->add_option("--tpot-p99-ms", raw.tpotMs, "Budget: limit of the time per output token")
         ->check(CLI::PositiveNumber);
-    run->add_option("--e2e-p99-ms", raw.e2eMs, "Budget: limit of prompt and 30 output tokens")
+    run->add_option("--e2e-p99-ms", raw.e2eMs, "Budget: limit of prompt and output tokens")
+        ->check(CLI::PositiveNumber);
+    run->add_option("--e2e-tokens", raw.e2eTokens, "Output tokens that --e2e-p99-ms counts")
+        ->capture_default_str()
         ->check(CLI::PositiveNumber);
     addDatabase(*run, raw.database);
     run->add_option("--name", raw.name, "The campaign's name");
@@ -169,7 +173,11 @@ storage::CampaignSpec specOf(const RawRun& raw) {
     spec.evalEnabled = !raw.noEval;
     spec.sampling = {raw.samples, raw.temperature, raw.topP, raw.seed, raw.maxNewTokens};
     spec.latency = {!raw.noLatency, raw.latencyPrompt, raw.latencyOutput, raw.latencyRequests};
-    spec.budget = budgetPreset(text(raw.budget));
+    for (const storage::BudgetPreset& preset : storage::budgetPresets()) {
+        if (preset.id == text(raw.budget)) {
+            spec.budget = preset.budget;
+        }
+    }
     const auto limit = [&](double ms, std::optional<double>& target) {
         if (ms > 0.0) {
             target = ms;
@@ -179,6 +187,9 @@ storage::CampaignSpec specOf(const RawRun& raw) {
     limit(raw.ttftMs, spec.budget.ttftP99Ms);
     limit(raw.tpotMs, spec.budget.tpotP99Ms);
     limit(raw.e2eMs, spec.budget.e2eP99Ms);
+    if (raw.e2eMs > 0.0) {
+        spec.budget.e2eTokens = raw.e2eTokens;
+    }
     return spec;
 }
 
@@ -278,7 +289,7 @@ TableFormat tableFormat(const std::string& name) {
 
 /// `globalDatabase`: --db before the subcommand, which holds where the subcommand has none of its own.
 ParsedArguments commandOf(const Subcommands& sub, const RawRun& run, const RawOther& raw,
-                          const QString& globalDatabase, storage::Id windowCampaign) {
+                          const QString& globalDatabase, storage::Id windowCampaign, bool demo) {
     if (sub.run->parsed()) {
         return runCommand(run, globalDatabase);
     }
@@ -305,7 +316,7 @@ ParsedArguments commandOf(const Subcommands& sub, const RawRun& run, const RawOt
     } else if (sub.import->parsed()) {
         parsed.command = ImportOptions{database, raw.campaign, text(raw.file), text(raw.name)};
     } else {
-        parsed.command = WindowOptions{database, windowCampaign};
+        parsed.command = WindowOptions{database, windowCampaign, demo};
     }
     return parsed;
 }
@@ -327,6 +338,8 @@ ParsedArguments parseArguments(int argc, const char* const* argv) {
     addDatabase(app, globalDatabase);
     app.add_option("--campaign", windowCampaign, "The campaign to show first (default: the newest)")
         ->check(CLI::PositiveNumber);
+    bool demo = false;
+    app.add_flag("--demo", demo, "Show the demo campaign; runs what of it is not stored yet");
     const Subcommands sub = addSubcommands(app, run, raw);
     try {
         app.parse(argc, argv);
@@ -342,7 +355,7 @@ ParsedArguments parseArguments(int argc, const char* const* argv) {
         const std::vector<CLI::App*> chosen = app.get_subcommands();
         return usageError(text(error.what()), chosen.empty() ? "" : chosen.front()->get_name());
     }
-    return commandOf(sub, run, raw, text(globalDatabase), windowCampaign);
+    return commandOf(sub, run, raw, text(globalDatabase), windowCampaign, demo);
 }
 
 } // namespace quantscope::cli

@@ -14,6 +14,7 @@ namespace quantscope::cli {
 struct WindowOptions {
     QString database;
     storage::Id campaignId = 0; ///< 0: the newest
+    bool demo = false;          ///< show the demo campaign, and run what of it is not stored yet
 };
 
 struct RunOptions {

@@ -65,10 +65,7 @@ void DesktopSession::connectWindow() {
     using ui::MainWindow;
     connect(&window_, &MainWindow::startRequested, this, &DesktopSession::start);
     connect(&window_, &MainWindow::stopRequested, &controller_, &campaign::CampaignController::cancel);
-    connect(&window_, &MainWindow::resumeRequested, this, [this](storage::Id campaignId) {
-        window_.setRunning(true);
-        controller_.resume(campaignId);
-    });
+    connect(&window_, &MainWindow::resumeRequested, this, &DesktopSession::resume);
     connect(&window_, &MainWindow::campaignSelected, this,
             [this](storage::Id campaignId) { show(campaignId, 0); });
     connect(&window_, &MainWindow::baselineSelected, this,
@@ -109,6 +106,11 @@ void DesktopSession::start(storage::CampaignSpec spec) {
     }
     window_.setRunning(true);
     controller_.start(spec);
+}
+
+void DesktopSession::resume(storage::Id campaignId) {
+    window_.setRunning(true);
+    controller_.resume(campaignId);
 }
 
 void DesktopSession::show(storage::Id campaignId, storage::Id baselineRunId) {

@@ -22,12 +22,15 @@ class DesktopSession : public QObject {
                    QObject* parent = nullptr);
     ~DesktopSession() override; ///< stops a campaign that runs; what was measured is stored
 
+    /// Starts a campaign, or goes on with a stored one, as the window's buttons do.
+    void start(storage::CampaignSpec spec);
+    void resume(storage::Id campaignId);
+
     [[nodiscard]] campaign::CampaignController& controller() { return controller_; }
 
   private:
     void connectWindow();
     void connectController();
-    void start(storage::CampaignSpec spec);
     void show(storage::Id campaignId, storage::Id baselineRunId);
     void markDirty();
     void refresh();

@@ -4,11 +4,14 @@
 #include "app/campaign/errors.h"
 #include "app/cli/output.h"
 #include "app/cli/stored_campaign.h"
+#include "app/desktop/demo_campaign.h"
 #include "app/desktop/desktop_session.h"
 
 #include <QApplication>
 #include <QFileInfo>
 #include <QMessageBox>
+
+#include <optional>
 
 namespace quantscope::desktop {
 namespace {
@@ -28,9 +31,25 @@ int runWindow(const cli::WindowOptions& options) {
     if (!writer) {
         return refuse(writer.error());
     }
+    std::optional<storage::Campaign> demo;
+    if (options.demo) {
+        const auto stored = storedDemo(options.database);
+        if (!stored) {
+            return refuse(stored.error());
+        }
+        demo = *stored;
+    }
     ui::MainWindow window;
-    const DesktopSession session(window, **writer, options.campaignId);
+    DesktopSession session(window, **writer, demo ? demo->id : options.campaignId);
     window.show();
+    if (options.demo) {
+        window.setCampaignSpec(demoSpec());
+        if (!demo) {
+            session.start(demoSpec());
+        } else if (demo->status != storage::RunStatus::Done) {
+            session.resume(demo->id);
+        }
+    }
     return QApplication::exec();
 }
 

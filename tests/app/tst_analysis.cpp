@@ -87,6 +87,7 @@ class AnalysisTest : public QObject {
     void headlineOfPartialData();
     void headlineWithoutData();
     void headlineOfLatencyAlone();
+    void headlineOfUnscoredSamples();
     void headlineOfTheDemo();
 };
 
@@ -309,6 +310,18 @@ void AnalysisTest::headlineOfLatencyAlone() {
     QCOMPARE(text,
              QStringLiteral("INT8 takes 1.20× the time per token of FP16 (12.0 ms against 10.0 ms) at batch "
                             "size 8."));
+}
+
+void AnalysisTest::headlineOfUnscoredSamples() {
+    QString text = summarize(campaignOf({run(1, QStringLiteral("fp16"), 1, QStringLiteral("uu"), 10.0),
+                                         run(2, QStringLiteral("int8"), 1, QStringLiteral("uu"), 8.0, 8),
+                                         run(3, QStringLiteral("w4a4-rot"), 1, QStringLiteral("uu"), 6.0, 4)},
+                                        2))
+                       .headline;
+    text.replace(QChar(0x00A0), QLatin1Char(' '));
+    QCOMPARE(text,
+             QStringLiteral("W4A4-ROT takes 0.75× the time per token of INT8 (6.00 ms against 8.00 ms) at "
+                            "batch size 1. Against FP16 it takes 0.60× the time per token."));
 }
 
 void AnalysisTest::headlineOfTheDemo() {

@@ -4,6 +4,8 @@
 #include "app/cli/summary_json.h"
 #include "app/cli/summary_table.h"
 #include "app/cli/text_table.h"
+#include "storage/budget_presets.h"
+#include "ui/report/reproduce.h"
 
 #include <QTest>
 
@@ -38,6 +40,7 @@ class CliPartsTest : public QObject {
     void csvIsQuoted();
     void progressBarFitsItsWidth();
     void absentFiguresAreNull();
+    void theReportsCommandAsksForTheSameBudget();
 };
 
 void CliPartsTest::runOptions() {
@@ -64,6 +67,27 @@ void CliPartsTest::runOptions() {
     QCOMPARE(spec.launcher, QStringList{QStringLiteral("srun")});
     QVERIFY(options.json);
     QCOMPARE(options.database, QStringLiteral("x.db"));
+}
+
+void CliPartsTest::theReportsCommandAsksForTheSameBudget() {
+    QList<storage::Budget> budgets;
+    for (const storage::BudgetPreset& preset : storage::budgetPresets()) {
+        budgets << preset.budget;
+    }
+    budgets << storage::Budget{QStringLiteral("Custom"), 100.0, std::nullopt, 300.0, 50};
+    for (const storage::Budget& budget : budgets) {
+        storage::CampaignSpec spec;
+        spec.model = spec.problems = QStringLiteral("demo");
+        spec.schemes = QStringList{QStringLiteral("fp16")};
+        spec.batchSizes = {1};
+        spec.budget = budget;
+        const QByteArray command = ui::reproduceCommand(spec).toUtf8();
+        const ParsedArguments parsed = parse(command.mid(QByteArray("quantscope ").size()));
+        QVERIFY2(parsed.command, qPrintable(parsed.text));
+        const storage::Budget& read = std::get<RunOptions>(*parsed.command).spec.budget;
+        QVERIFY2(storage::sameLimits(read, budget), command.constData());
+        QCOMPARE(read.name, budget.name);
+    }
 }
 
 void CliPartsTest::usageErrors_data() {

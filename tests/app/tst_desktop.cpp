@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/desktop/demo_campaign.h"
 #include "app/desktop/desktop_session.h"
 #include "app/desktop/summary_service.h"
 #include "storage/writer.h"
@@ -57,6 +58,7 @@ class DesktopTest : public QObject {
     void stopEndsTheCampaign();
     void aStoredCampaignIsShownAgain();
     void closingTheWindowStopsTheWorker();
+    void theDemoIsFoundAgain();
 
   private:
     [[nodiscard]] storage::CampaignSpec spec() const;
@@ -175,6 +177,25 @@ void DesktopTest::closingTheWindowStopsTheWorker() {
     const auto campaigns =
         writer_->call([](storage::Repositories& repositories) { return repositories.campaigns.list(); });
     QCOMPARE(campaigns->first().status, storage::RunStatus::Cancelled);
+}
+
+void DesktopTest::theDemoIsFoundAgain() {
+    const QString database = folder_->filePath(QStringLiteral("test.db"));
+    const auto before = desktop::storedDemo(database);
+    QVERIFY(before && !*before);
+    session_->start(spec()); // another campaign is not the demo
+    QTRY_VERIFY_WITH_TIMEOUT(!session_->controller().isRunning(), 60'000);
+    const auto other = desktop::storedDemo(database);
+    QVERIFY(other && !*other);
+
+    session_->start(desktop::demoSpec());
+    QTRY_VERIFY_WITH_TIMEOUT(desktop::storedDemo(database)->has_value(), 20'000);
+    session_->controller().cancel();
+    QTRY_VERIFY_WITH_TIMEOUT(!session_->controller().isRunning(), 60'000);
+    const auto stored = desktop::storedDemo(database);
+    QVERIFY(stored && *stored);
+    QCOMPARE((*stored)->spec.schemes, desktop::demoSpec().schemes);
+    QVERIFY((*stored)->status != storage::RunStatus::Done); // to be resumed by the next start
 }
 
 QTEST_MAIN(DesktopTest)

@@ -91,7 +91,8 @@ void TestNumbers::commandIsExactAndQuoted() {
              QStringLiteral(
                  "quantscope run --model demo --problems demo --schemes fp16,int8,w4a8,w4a4-rtn,w4a4-rot "
                  "--batch-sizes 1,8 --backend auto --seed 0 --max-new-tokens 256 --latency-prompt 128 "
-                 "--latency-output 32 --latency-requests 5"));
+                 "--latency-output 32 --latency-requests 5 --ttft-p99-ms 250 --tpot-p99-ms 8"));
+    spec.budget = {};
     spec.model = QStringLiteral("/models/it's mine");
     spec.launcher = {QStringLiteral("ssh"), QStringLiteral("gpu-host")};
     spec.limit = 20;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/report/reproduce.h"
 
+#include "storage/budget_presets.h"
+
 #include <QRegularExpression>
 #include <QStringList>
 
@@ -38,6 +40,24 @@ void addLatency(QStringList& words, const storage::LatencySettings& latency) {
               QStringLiteral("--latency-requests"), QString::number(latency.requests)};
 }
 
+void addBudget(QStringList& words, const storage::Budget& budget) {
+    for (const storage::BudgetPreset& preset : storage::budgetPresets())
+        if (storage::sameLimits(preset.budget, budget)) {
+            if (!preset.id.isEmpty())
+                words += {QStringLiteral("--budget"), preset.id};
+            return;
+        }
+    const auto add = [&](const char* option, const std::optional<double>& ms) {
+        if (ms)
+            words += {QLatin1String(option), QString::number(*ms, 'g', 10)};
+    };
+    add("--ttft-p99-ms", budget.ttftP99Ms);
+    add("--tpot-p99-ms", budget.tpotP99Ms);
+    add("--e2e-p99-ms", budget.e2eP99Ms);
+    if (budget.e2eP99Ms && budget.e2eTokens != storage::Budget{}.e2eTokens)
+        words += {QStringLiteral("--e2e-tokens"), QString::number(budget.e2eTokens)};
+}
+
 } // namespace
 
 QString reproduceCommand(const storage::CampaignSpec& spec) {
@@ -57,6 +77,7 @@ QString reproduceCommand(const storage::CampaignSpec& spec) {
     else
         words += QStringLiteral("--no-eval");
     addLatency(words, spec.latency);
+    addBudget(words, spec.budget);
     if (!spec.launcher.isEmpty())
         words += {QStringLiteral("--launcher"), spec.launcher.join(u' ')};
     for (QString& word : words)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/setup/budget_form.h"
 
+#include "storage/budget_presets.h"
+
 #include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QFormLayout>
@@ -27,18 +29,11 @@ QDoubleSpinBox* limitBox() {
 
 } // namespace
 
-QList<Budget> budgetPresets() {
-    return {{QString(), std::nullopt, std::nullopt, std::nullopt, 30},
-            // MLPerf Inference's interactive Llama-2-70B scenario
-            {QStringLiteral("Interactive chat (MLPerf)"), 450.0, 40.0, std::nullopt, 30},
-            {QStringLiteral("Inline completion"), std::nullopt, std::nullopt, 200.0, 30}};
-}
-
 BudgetForm::BudgetForm(QWidget* parent)
     : QWidget(parent), preset_(new QComboBox), ttft_(limitBox()), tpot_(limitBox()), e2e_(limitBox()),
       e2eTokens_(new QSpinBox) {
-    for (const Budget& budget : budgetPresets())
-        preset_->addItem(budget.name.isEmpty() ? QStringLiteral("No budget") : budget.name);
+    for (const storage::BudgetPreset& preset : storage::budgetPresets())
+        preset_->addItem(preset.id.isEmpty() ? QStringLiteral("No budget") : preset.budget.name);
     preset_->addItem(QStringLiteral("Custom"));
     preset_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     e2eTokens_->setRange(1, 32768);
@@ -56,7 +51,7 @@ BudgetForm::BudgetForm(QWidget* parent)
     for (QDoubleSpinBox* box : {ttft_, tpot_, e2e_})
         connect(box, &QDoubleSpinBox::valueChanged, this, &BudgetForm::limitEdited);
     connect(e2eTokens_, &QSpinBox::valueChanged, this, &BudgetForm::limitEdited);
-    showLimits(budgetPresets().first());
+    showLimits(storage::budgetPresets().first().budget);
 }
 
 void BudgetForm::showLimits(const Budget& budget) {
@@ -70,9 +65,9 @@ void BudgetForm::showLimits(const Budget& budget) {
 void BudgetForm::choosePreset(int index) {
     if (showing_)
         return;
-    const QList<Budget> presets = budgetPresets();
+    const QList<storage::BudgetPreset> presets = storage::budgetPresets();
     if (index < presets.size())
-        showLimits(presets[index]);
+        showLimits(presets[index].budget);
     Q_EMIT changed();
 }
 
@@ -92,12 +87,10 @@ Budget BudgetForm::value() const {
 }
 
 void BudgetForm::setValue(const Budget& budget) {
-    const QList<Budget> presets = budgetPresets();
+    const QList<storage::BudgetPreset> presets = storage::budgetPresets();
     int index = static_cast<int>(presets.size());
     for (int i = 0; i < presets.size(); ++i)
-        if (presets[i].ttftP99Ms == budget.ttftP99Ms && presets[i].tpotP99Ms == budget.tpotP99Ms &&
-            presets[i].e2eP99Ms == budget.e2eP99Ms &&
-            (!budget.e2eP99Ms || presets[i].e2eTokens == budget.e2eTokens))
+        if (storage::sameLimits(presets[i].budget, budget))
             index = i;
     {
         const QScopedValueRollback guard(showing_, true);

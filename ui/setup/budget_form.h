@@ -11,9 +11,6 @@ class QSpinBox;
 
 namespace quantscope::ui {
 
-/// The budgets that are offered by name. The first has no limits.
-QList<storage::Budget> budgetPresets();
-
 /// The real-time budget: a preset, or limits of one's own.
 class BudgetForm : public QWidget {
     Q_OBJECT

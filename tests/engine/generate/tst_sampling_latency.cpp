@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/generate/budget.h"
 #include "engine/generate/latency.h"
 #include "engine/generate/sampler.h"
 #include "golden_model.h"
@@ -24,7 +23,6 @@ class SamplingLatencyTest : public QObject {
     void resumedRoundsAreNotRunAgain();
     void plansThatDoNotFitAreRefused();
     void latencyCanBeCancelled();
-    void budgets();
 };
 
 void SamplingLatencyTest::uniformIsAFunctionOfItsArguments() {
@@ -165,16 +163,6 @@ void SamplingLatencyTest::latencyCanBeCancelled() {
     QVERIFY(!result);
     QCOMPARE(result.error().code, ErrorCode::cancelled);
     QCOMPARE(rounds, 1);
-}
-
-void SamplingLatencyTest::budgets() {
-    QCOMPARE(budget_presets().size(), std::size_t{2});
-    QCOMPARE(find_budget("chat")->ttft_p99_ms.value(), 450.0);
-    QCOMPARE(find_budget("chat")->tpot_p99_ms.value(), 40.0);
-    QVERIFY(!find_budget("chat")->e2e_p99_ms);
-    QCOMPARE(find_budget("inline")->e2e_p99_ms.value(), 200.0);
-    QCOMPARE(find_budget("inline")->e2e_tokens, 30);
-    QCOMPARE(find_budget("none"), nullptr);
 }
 
 QTEST_APPLESS_MAIN(SamplingLatencyTest)
