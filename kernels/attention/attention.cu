@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention/attention.h"
 
+#include "kernels/attention/prefill.cuh"
 #include "kernels/base/device.cuh"
 
 #include <cmath>
@@ -230,6 +231,8 @@ Status attend(const AttentionRows& rows, float* out, float* partials, int splits
         return {Status::Kind::unsupported, "attention takes heads of 32, 64, ... " +
                                                std::to_string(max_head_dim) + " dimensions, not " +
                                                std::to_string(s.head_dim)};
+    if (partials == nullptr && prefill_takes(s.head_dim))
+        return attend_prefill(rows, out, how);
     const std::size_t bytes = Shared(s, nullptr).bytes();
     const float scale = 1.0F / std::sqrt(static_cast<float>(s.head_dim));
     const dim3 grid(rows.rows, s.kv_heads, partials != nullptr ? splits : 1);

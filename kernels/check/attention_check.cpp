@@ -32,6 +32,10 @@ struct Problem {
             row_slots.push_back(std::uniform_int_distribution<int>(0, slots - 1)(random));
             positions.push_back(std::uniform_int_distribution<int>(0, s.context - 1)(random));
         }
+        for (int m = rows / 2; m < rows; ++m) { // half of the rows are a prompt
+            row_slots[m] = 1;
+            positions[m] = (m - rows / 2) % s.context;
+        }
         positions[0] = 0;
         positions[rows - 1] = s.context - 1;
         if (rows > 2)
@@ -179,7 +183,7 @@ void check_attention(std::mt19937& random, std::vector<CheckResult>& results) {
         run_check(results, "rotate_and_append" + name,
                   [&](CheckResult& r) { return check_rotate(s, 9, random, r); });
         run_check(results, "attend" + name,
-                  [&](CheckResult& r) { return check_attend(s, 11, false, random, r); });
+                  [&](CheckResult& r) { return check_attend(s, 150, false, random, r); });
         run_check(results, "attend, split" + name,
                   [&](CheckResult& r) { return check_attend(s, 5, true, random, r); });
     }

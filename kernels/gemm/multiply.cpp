@@ -3,10 +3,40 @@
 
 #include "kernels/gemm/tiled_gemm.h"
 
+#include <algorithm>
+
 namespace quantscope::kernels {
 
+namespace {
+
+/// Up to here reading the weights twice costs less than sharing them through larger tiles (README.md).
+constexpr int max_pieces_batch = 64;
+
+Status multiply_pieces(const StreamGemm& gemm, cudaStream_t stream) {
+    const auto out_cols = static_cast<std::size_t>(
+        gemm.epilogue == Epilogue::silu_mul ? gemm.weights->rows / 2 : gemm.weights->rows);
+    const std::size_t out_bytes = out_cols * (gemm.epilogue == Epilogue::store_f16 ? 2 : 4);
+    const std::size_t in_bytes = static_cast<std::size_t>(gemm.weights->col_tiles()) * 64 *
+                                 (gemm.weights->format == WeightFormat::f16 ? 2 : 1);
+    for (int first = 0; first < gemm.batch; first += max_stream_batch) {
+        const auto at = static_cast<std::size_t>(first);
+        StreamGemm piece = gemm;
+        piece.batch = std::min(max_stream_batch, gemm.batch - first);
+        piece.activations = static_cast<const char*>(gemm.activations) + at * in_bytes;
+        piece.act_scales = gemm.act_scales != nullptr ? gemm.act_scales + first : nullptr;
+        piece.out = static_cast<char*>(gemm.out) + at * out_bytes;
+        piece.overlap_previous = gemm.overlap_previous || first > 0;
+        QS_TRY(stream_gemm(piece, stream));
+    }
+    return {};
+}
+
+} // namespace
+
 Status multiply(const StreamGemm& gemm, cudaStream_t stream) {
-    return gemm.batch <= max_stream_batch ? stream_gemm(gemm, stream) : tiled_gemm(gemm, stream);
+    bool fits = false;
+    QS_TRY(stream_gemm_fits(gemm.weights->format, std::min(gemm.batch, max_stream_batch), fits));
+    return fits && gemm.batch <= max_pieces_batch ? multiply_pieces(gemm, stream) : tiled_gemm(gemm, stream);
 }
 
 } // namespace quantscope::kernels

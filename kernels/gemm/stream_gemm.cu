@@ -176,7 +176,7 @@ class Finisher {
         else if constexpr (epilogue == Epilogue::add_residual)
             static_cast<float*>(a_.out)[at_] = residual_ + y;
         else
-            static_cast<float*>(a_.out)[at_] = y / (1.0F + __expf(-y)) * scaled(up_acc, up_scale_);
+            static_cast<float*>(a_.out)[at_] = y / (1.0F + expf(-y)) * scaled(up_acc, up_scale_);
     }
 
   private:
@@ -260,7 +260,9 @@ using Kernel = void (*)(Arguments);
 
 template<WeightFormat format, Epilogue epilogue>
 Kernel kernel_for_batch(int batch) {
-    return batch <= 8 ? stream_gemm_kernel<format, epilogue, 1> : stream_gemm_kernel<format, epilogue, 2>;
+    return batch <= 8    ? stream_gemm_kernel<format, epilogue, 1>
+           : batch <= 16 ? stream_gemm_kernel<format, epilogue, 2>
+                         : stream_gemm_kernel<format, epilogue, 4>;
 }
 
 template<WeightFormat format>
@@ -283,7 +285,22 @@ Kernel kernel_for(const StreamGemm& gemm) {
     return nullptr;
 }
 
+int shared_bytes_for(WeightFormat format, int batch) {
+    const int columns_of_8 = batch <= 8 ? 1 : batch <= 16 ? 2 : 4;
+    return warps * ring_bytes_a_warp(format) + 2 * warps * 4 * 32 * columns_of_8 * 4;
+}
+
 } // namespace
+
+Status stream_gemm_fits(WeightFormat format, int batch, bool& fits) {
+    int device = 0;
+    int most_bytes = 0;
+    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
+    QS_CUDA_TRY(cudaDeviceGetAttribute(&most_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+                "asking for a block's shared memory");
+    fits = batch <= max_stream_batch && shared_bytes_for(format, batch) <= most_bytes;
+    return {};
+}
 
 Status stream_gemm(const StreamGemm& gemm, cudaStream_t stream) {
     if (gemm.batch < 1 || gemm.batch > max_stream_batch)
@@ -301,9 +318,7 @@ Status stream_gemm(const StreamGemm& gemm, cudaStream_t stream) {
                               weights.col_tiles(),
                               gemm.batch};
     const Kernel kernel = kernel_for(gemm);
-    const int columns_of_8 = gemm.batch <= 8 ? 1 : 2;
-    const int shared_bytes =
-        warps * ring_bytes_a_warp(weights.format) + 2 * warps * 4 * 32 * columns_of_8 * 4;
+    const int shared_bytes = shared_bytes_for(weights.format, gemm.batch);
     QS_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),
                 "reserving shared memory for stream_gemm");
     int device = 0;

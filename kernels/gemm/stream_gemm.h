@@ -27,11 +27,14 @@ struct StreamGemm {
     bool overlap_previous = false;
 };
 
-constexpr int max_stream_batch = 16;
+constexpr int max_stream_batch = 32;
 
 /// Integer products are exact and halves are summed in an order that depends on neither batch nor grid:
 /// a row of the result is bit for bit the same at every batch size.
 Status stream_gemm(const StreamGemm& gemm, cudaStream_t stream);
+
+/// Whether the current device's blocks have the shared memory that stream_gemm needs for this batch.
+Status stream_gemm_fits(WeightFormat format, int batch, bool& fits);
 
 /// CPU reference of the integer product: acc[b][n] = sum_k x[b][k] * w[n][k], exact.
 void reference_int_product(const std::int8_t* x, const std::int8_t* w, int batch, int rows, int cols,

@@ -152,7 +152,7 @@ class Writer {
                 const int channel = row_tile * 8 + lane / 4;
                 if (channel < a_.rows / 2)
                     static_cast<float*>(a_.out)[at(batch_row, channel, a_.rows / 2)] =
-                        first / (1.0F + __expf(-first)) * second;
+                        first / (1.0F + expf(-first)) * second;
                 continue;
             }
             store(batch_row, row, first);

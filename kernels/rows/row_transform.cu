@@ -9,8 +9,49 @@
 namespace quantscope::kernels {
 namespace {
 
+/// Blocks of 256, a warp each: a lane holds 8 neighbours, so that three stages need no exchange and five
+/// shuffle.
+__device__ void hadamard_blocks_256(float* row, int cols) {
+    const int lane = threadIdx.x % 32;
+    const float norm = __fdiv_rn(1.0F, __fsqrt_rn(256.0F));
+    for (int start = static_cast<int>(threadIdx.x) / 32 * 256; start < cols;
+         start += static_cast<int>(blockDim.x) / 32 * 256) {
+        auto* const mine = reinterpret_cast<float4*>(row + start + lane * 8);
+        const float4 lower = mine[0];
+        const float4 upper = mine[1];
+        float v[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
+#pragma unroll
+        for (int half = 1; half < 8; half *= 2)
+#pragma unroll
+            for (int i = 0; i < 8; ++i)
+                if ((i & half) == 0) {
+                    const float a = v[i];
+                    const float b = v[i + half];
+                    v[i] = __fadd_rn(a, b);
+                    v[i + half] = __fsub_rn(a, b);
+                }
+#pragma unroll
+        for (int distance = 1; distance < 32; distance *= 2)
+#pragma unroll
+            for (int i = 0; i < 8; ++i) {
+                const float other = __shfl_xor_sync(0xFFFFFFFFU, v[i], distance);
+                v[i] = (lane & distance) == 0 ? __fadd_rn(v[i], other) : __fsub_rn(other, v[i]);
+            }
+#pragma unroll
+        for (float& value : v)
+            value = __fmul_rn(value, norm);
+        mine[0] = make_float4(v[0], v[1], v[2], v[3]);
+        mine[1] = make_float4(v[4], v[5], v[6], v[7]);
+    }
+    __syncthreads();
+}
+
 /// In place on shared memory; a + b and a - b as on the CPU, so the result is the same bit for bit.
 __device__ void hadamard_blocks(float* row, int cols, int block) {
+    if (block == 256) {
+        hadamard_blocks_256(row, cols);
+        return;
+    }
     for (int half = 1; half < block; half *= 2) {
         for (int pair = threadIdx.x; pair < cols / 2; pair += blockDim.x) {
             const int i = pair / half * 2 * half + pair % half;
@@ -71,7 +112,7 @@ __device__ void store_halves(const RowTransform& t, const float* row) {
 
 /// One block a row.
 __global__ void transform_rows_kernel(const RowTransform t) {
-    extern __shared__ float row[]; // [cols]
+    extern __shared__ __align__(16) float row[]; // [cols]
     __shared__ float scratch[33];
     let_next_kernel_start();
     wait_for_previous_kernel();

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/attention/attention.h"
+
+namespace quantscope::kernels {
+
+/// Whether attend_prefill() takes heads of this size.
+constexpr bool prefill_takes(int head_dim) {
+    return head_dim == 64 || head_dim == 128;
+}
+
+/// attend() without partials on tensor cores, for rows of which many share a slot.
+Status attend_prefill(const AttentionRows& rows, float* out, const Launch& how);
+
+} // namespace quantscope::kernels
