@@ -150,6 +150,7 @@ struct Interval {
 /// A run beside the campaign's baseline, problem by problem.
 struct Comparison {
     Id baselineRunId = 0;
+    int problemsCompared = 0;   ///< scored in both; 0: deltas of pass@1, interval and p mean nothing
     double passDelta = 0.0;     ///< pass@1 minus the baseline's, 0..1 scale
     Interval passDeltaInterval; ///< paired bootstrap, 95 %
     double mcnemarP = 1.0;      ///< exact McNemar, two-sided

@@ -53,7 +53,7 @@ int baselineFor(const CampaignData& data, const QString& baselineScheme, int ind
 struct Pairing {
     int run = 0;
     int baseline = 0;
-    RawComparison raw;
+    storage::Comparison comparison;
 };
 
 /// Compares every run that has a baseline, and the headline's pair as one more comparison of the family when
@@ -77,13 +77,13 @@ QList<Pairing> comparePairs(const CampaignData& data, const QString& baselineSch
             add(headlineRuns->subject, headlineRuns->reference);
         }
     }
-    QList<RawComparison> family;
+    QList<storage::Comparison> family;
     for (const Pairing& pair : std::as_const(pairs)) {
-        family << pair.raw;
+        family << pair.comparison;
     }
     judge(family);
     for (int i = 0; i < pairs.size(); ++i) {
-        pairs[i].raw = family[i];
+        pairs[i].comparison = family[i];
     }
     return pairs;
 }
@@ -146,20 +146,18 @@ storage::CampaignSummary summarize(const CampaignData& data, storage::Id baselin
     }
     const std::optional<HeadlinePair> headlineRuns = headlinePair(summary);
     std::optional<storage::Comparison> headlineComparison;
-    int commonProblems = 0;
     for (Pairing& pair : comparePairs(data, baselineScheme, headlineRuns)) {
-        addRatios(pair.raw.comparison, summary.runs[pair.baseline], summary.runs[pair.run]);
+        addRatios(pair.comparison, summary.runs[pair.baseline], summary.runs[pair.run]);
         if (data.runs[pair.baseline].run.schemeId == baselineScheme) {
-            summary.runs[pair.run].comparison = pair.raw.comparison;
+            summary.runs[pair.run].comparison = pair.comparison;
         }
         const bool isHeadline =
             headlineRuns && pair.run == headlineRuns->subject && pair.baseline == headlineRuns->reference;
-        if (isHeadline && pair.raw.commonProblems > 0) {
-            headlineComparison = pair.raw.comparison;
-            commonProblems = pair.raw.commonProblems;
+        if (isHeadline && pair.comparison.problemsCompared > 0) {
+            headlineComparison = pair.comparison;
         }
     }
-    summary.headline = headline(summary, headlineRuns, headlineComparison, commonProblems);
+    summary.headline = headline(summary, headlineRuns, headlineComparison);
     return summary;
 }
 

@@ -2,7 +2,6 @@
 #include "app/analysis/headline.h"
 
 #include "app/analysis/budget_check.h"
-#include "app/analysis/run_comparison.h"
 #include "ui/numbers/format.h"
 #include "ui/numbers/run_numbers.h"
 
@@ -82,7 +81,7 @@ QString points(double fraction) {
     return QString::number(std::abs(fraction) * 100.0, 'f', 1);
 }
 
-QString accuracyClause(const QString& reference, const Comparison& comparison, int commonProblems) {
+QString accuracyClause(const QString& reference, const Comparison& comparison) {
     const QString interval = ui::formatPointsInterval(comparison.passDeltaInterval);
     if (comparison.verdict == QLatin1String("worse")) {
         return QStringLiteral("loses %1 points of pass@1 against %2 (95 % interval of the difference %3)")
@@ -103,7 +102,7 @@ QString accuracyClause(const QString& reference, const Comparison& comparison, i
             .arg(reference, comparison.verdict.mid(QStringLiteral("equivalent ").size()), difference);
     }
     return QStringLiteral("is not distinguishable from %1 in pass@1 on these %2 problems (%3)")
-        .arg(reference, QString::number(commonProblems), difference);
+        .arg(reference, QString::number(comparison.problemsCompared), difference);
 }
 
 QString timeClause(const RunSummary& subject, const RunSummary& reference) {
@@ -126,7 +125,7 @@ QString againstBaseline(const storage::CampaignSummary& summary, const RunSummar
         return {};
     }
     QStringList parts;
-    if (subject.comparison->verdict != notComparedVerdict()) {
+    if (subject.comparison->problemsCompared > 0) {
         parts << QStringLiteral("the difference is %1 points")
                      .arg(ui::formatPoints(subject.comparison->passDelta));
     }
@@ -209,7 +208,7 @@ std::optional<HeadlinePair> headlinePair(const storage::CampaignSummary& summary
 }
 
 QString headline(const storage::CampaignSummary& summary, const std::optional<HeadlinePair>& pair,
-                 const std::optional<Comparison>& comparison, int commonProblems) {
+                 const std::optional<Comparison>& comparison) {
     if (!pair) {
         return nothingToCompare(summary);
     }
@@ -219,7 +218,7 @@ QString headline(const storage::CampaignSummary& summary, const std::optional<He
 
     QStringList clauses;
     if (comparison) {
-        clauses << accuracyClause(ui::schemeName(reference.run), *comparison, commonProblems);
+        clauses << accuracyClause(ui::schemeName(reference.run), *comparison);
     }
     QString time = timeClause(subject, reference);
     if (!time.isEmpty() && !comparison) {
@@ -232,9 +231,9 @@ QString headline(const storage::CampaignSummary& summary, const std::optional<He
     if (clauses.isEmpty()) {
         return aloneSentence(subject) + caveat(spec);
     }
-    const bool isPartial = comparison && commonProblems < subject.problemsTotal;
+    const bool isPartial = comparison && comparison->problemsCompared < subject.problemsTotal;
     QString text = isPartial ? QStringLiteral("On the %1 of %2 problems that both have finished, ")
-                                   .arg(commonProblems)
+                                   .arg(comparison->problemsCompared)
                                    .arg(subject.problemsTotal)
                              : QString();
     text += QStringLiteral("%1 %2 at batch size %3")

@@ -25,6 +25,6 @@ std::optional<HeadlinePair> headlinePair(const storage::CampaignSummary& summary
 /// Never says that nothing is lost: a small difference is "not distinguishable" or "equivalent within" a
 /// margin.
 QString headline(const storage::CampaignSummary& summary, const std::optional<HeadlinePair>& pair,
-                 const std::optional<storage::Comparison>& comparison, int commonProblems);
+                 const std::optional<storage::Comparison>& comparison);
 
 } // namespace quantscope::analysis

@@ -21,11 +21,11 @@ QString notComparedVerdict() {
     return QStringLiteral("not compared: no problem is scored in both runs");
 }
 
-RawComparison compareRuns(const RunData& baseline, const RunData& other) {
+storage::Comparison compareRuns(const RunData& baseline, const RunData& other) {
     const QMap<QString, TaskResult> before = taskResults(baseline.samples);
     const QMap<QString, TaskResult> after = taskResults(other.samples);
-    RawComparison raw;
-    raw.comparison.baselineRunId = baseline.run.id;
+    storage::Comparison comparison;
+    comparison.baselineRunId = baseline.run.id;
     std::vector<double> beforeFractions;
     std::vector<double> afterFractions;
     double sum = 0.0;
@@ -38,36 +38,35 @@ RawComparison compareRuns(const RunData& baseline, const RunData& other) {
         afterFractions.push_back(it->fraction());
         sum += it->fraction() - match->fraction();
         if (match->solved() && !it->solved()) {
-            raw.comparison.lostTasks << it.key();
+            comparison.lostTasks << it.key();
         } else if (!match->solved() && it->solved()) {
-            raw.comparison.gainedTasks << it.key();
+            comparison.gainedTasks << it.key();
         }
     }
-    raw.commonProblems = static_cast<int>(afterFractions.size());
-    if (raw.commonProblems == 0) {
-        return raw;
+    comparison.problemsCompared = static_cast<int>(afterFractions.size());
+    if (comparison.problemsCompared == 0) {
+        return comparison;
     }
-    raw.comparison.passDelta = sum / raw.commonProblems;
+    comparison.passDelta = sum / comparison.problemsCompared;
     if (const auto interval = stats::paired_bootstrap_interval(beforeFractions, afterFractions)) {
-        raw.comparison.passDeltaInterval = {interval->low, interval->high};
+        comparison.passDeltaInterval = {interval->low, interval->high};
     }
-    raw.comparison.mcnemarP = stats::mcnemar_exact(static_cast<int>(raw.comparison.lostTasks.size()),
-                                                   static_cast<int>(raw.comparison.gainedTasks.size()));
-    return raw;
+    comparison.mcnemarP = stats::mcnemar_exact(static_cast<int>(comparison.lostTasks.size()),
+                                               static_cast<int>(comparison.gainedTasks.size()));
+    return comparison;
 }
 
-void judge(QList<RawComparison>& comparisons) {
+void judge(QList<storage::Comparison>& comparisons) {
     std::vector<double> pValues;
-    for (const RawComparison& raw : comparisons) {
-        if (raw.commonProblems > 0) {
-            pValues.push_back(raw.comparison.mcnemarP);
+    for (const storage::Comparison& comparison : comparisons) {
+        if (comparison.problemsCompared > 0) {
+            pValues.push_back(comparison.mcnemarP);
         }
     }
     const std::vector<double> corrected = stats::holm_adjust(pValues);
     std::size_t next = 0;
-    for (RawComparison& raw : comparisons) {
-        storage::Comparison& comparison = raw.comparison;
-        if (raw.commonProblems == 0) {
+    for (storage::Comparison& comparison : comparisons) {
+        if (comparison.problemsCompared == 0) {
             comparison.verdict = notComparedVerdict();
             continue;
         }
@@ -76,7 +75,7 @@ void judge(QList<RawComparison>& comparisons) {
         const stats::Difference difference =
             stats::judge_difference(interval, equivalenceMargin, comparison.mcnemarPHolm);
         const bool overreaches =
-            difference == stats::Difference::equivalent && !canShowEquivalence(raw.commonProblems);
+            difference == stats::Difference::equivalent && !canShowEquivalence(comparison.problemsCompared);
         const double margin = overreaches ? std::numeric_limits<double>::quiet_NaN() : equivalenceMargin;
         comparison.verdict =
             QString::fromStdString(stats::verdict_sentence(interval, margin, comparison.mcnemarPHolm));

@@ -17,15 +17,12 @@ bool canShowEquivalence(int problems);
 /// What `Comparison::verdict` says where the two runs have no scored problem in common.
 QString notComparedVerdict();
 
-/// Two runs side by side before the campaign's correction: on the problems that both have scored.
-struct RawComparison {
-    storage::Comparison comparison; ///< verdict and mcnemarPHolm not set yet
-    int commonProblems = 0;
-};
-RawComparison compareRuns(const RunData& baseline, const RunData& other);
+/// Two runs side by side before the campaign's correction: on the problems that both have scored;
+/// verdict and mcnemarPHolm are not set yet.
+storage::Comparison compareRuns(const RunData& baseline, const RunData& other);
 
 /// Holm's correction over all comparisons that have problems in common, and with it the verdicts.
-void judge(QList<RawComparison>& comparisons);
+void judge(QList<storage::Comparison>& comparisons);
 
 /// TPOT p50 and memory as ratios of the baseline's, where both are known.
 void addRatios(storage::Comparison& comparison, const storage::RunSummary& baseline,

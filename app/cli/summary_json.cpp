@@ -42,6 +42,7 @@ QJsonValue comparisonJson(const std::optional<storage::Comparison>& comparison) 
     }
     return QJsonObject{
         {QStringLiteral("baseline_run_id"), comparison->baselineRunId},
+        {QStringLiteral("problems_compared"), comparison->problemsCompared},
         {QStringLiteral("pass_delta"), comparison->passDelta},
         {QStringLiteral("pass_delta_interval"), intervalJson(comparison->passDeltaInterval)},
         {QStringLiteral("mcnemar_p"), comparison->mcnemarP},

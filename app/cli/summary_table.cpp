@@ -35,10 +35,6 @@ QString plain(QString text) {
     return text.replace(QChar(0x00A0), QLatin1Char(' '));
 }
 
-bool isCompared(const RunSummary& run) {
-    return run.comparison && !run.comparison->verdict.startsWith(QLatin1String("not compared"));
-}
-
 QString number(double value, int digits = 6) {
     return QString::number(value, 'g', digits);
 }
@@ -67,7 +63,7 @@ TextTable runTable(const storage::CampaignSummary& summary) {
             QString::number(run.run.batchSize),
             scored ? plain(ui::formatPercent(run.passAt1)) : QString(),
             scored ? plain(ui::formatInterval(run.passAt1Interval)) : QString(),
-            isCompared(run) ? ui::formatPoints(run.comparison->passDelta) : QString(),
+            ui::passComparison(run) != nullptr ? ui::formatPoints(run.comparison->passDelta) : QString(),
             ms(run.tpotMs, &storage::Percentiles::p50),
             ms(run.tpotMs, &storage::Percentiles::p99),
             ms(run.ttftMs, &storage::Percentiles::p50),
@@ -102,7 +98,7 @@ TextTable comparisonTable(const storage::CampaignSummary& summary) {
         const RunSummary* baseline = ui::findRun(summary, comparison.baselineRunId);
         QStringList row{run.run.schemeId, QString::number(run.run.batchSize),
                         baseline != nullptr ? baseline->run.schemeId : QString()};
-        if (isCompared(run)) {
+        if (ui::passComparison(run) != nullptr) {
             row << plain(ui::formatPercent(run.passAt1)) << ui::formatPoints(comparison.passDelta)
                 << ui::formatPointsInterval(comparison.passDeltaInterval) << ui::formatP(comparison.mcnemarP)
                 << ui::formatP(comparison.mcnemarPHolm) << QString::number(comparison.lostTasks.size())
@@ -131,7 +127,7 @@ TextTable comparisonCsvTable(const storage::CampaignSummary& summary) {
         const RunSummary* baseline = ui::findRun(summary, comparison.baselineRunId);
         QStringList row{run.run.schemeId, QString::number(run.run.batchSize),
                         baseline != nullptr ? baseline->run.schemeId : QString()};
-        if (isCompared(run)) {
+        if (ui::passComparison(run) != nullptr) {
             row << number(run.passAt1) << number(comparison.passDelta)
                 << number(comparison.passDeltaInterval.low) << number(comparison.passDeltaInterval.high)
                 << number(comparison.mcnemarP) << number(comparison.mcnemarPHolm)

@@ -91,6 +91,7 @@ void DesktopSession::connectController() {
     connect(&writer_, &storage::Writer::latencyStored, this, &DesktopSession::markDirty);
     connect(&writer_, &storage::Writer::metricsStored, this, &DesktopSession::markDirty);
     connect(&writer_, &storage::Writer::statusStored, this, &DesktopSession::markDirty);
+    connect(&writer_, &storage::Writer::statusStored, &summaries_, &SummaryService::requestCampaigns);
 }
 
 void DesktopSession::start(storage::CampaignSpec spec) {

@@ -92,6 +92,7 @@ Comparison comparisonOf(int passed, Id baseline) {
     Comparison comparison;
     comparison.baselineRunId = baseline;
     const int lost = 118 - passed + 3;
+    comparison.problemsCompared = problemCount;
     comparison.passDelta = (passed - 118) / double(problemCount);
     comparison.passDeltaInterval = {comparison.passDelta - 0.041, comparison.passDelta + 0.039};
     comparison.mcnemarP = passed > 112 ? 0.75 : passed > 100 ? 0.064 : 0.0004;

@@ -42,6 +42,7 @@ class TestRuns : public QObject {
   private Q_SLOTS:
     void modelKeepsItsPromises();
     void cellsSayTheNumbers();
+    void nothingComparedShowsNoDifference();
     void unknownSchemeStillRenders();
     void failedRunSaysWhy();
     void sameRunsKeepTheSelection();
@@ -86,6 +87,16 @@ void TestRuns::cellsSayTheNumbers() {
     const QModelIndex number = model.index(0, columnOf("TPOT p50, ms"));
     QVERIFY(number.data(Qt::TextAlignmentRole).toInt() & Qt::AlignRight);
     QCOMPARE(model.index(0, 0).data(Qt::AccessibleTextRole).toString(), QStringLiteral("baseline"));
+}
+
+void TestRuns::nothingComparedShowsNoDifference() {
+    storage::CampaignSummary summary = test::syntheticCampaign();
+    QVERIFY(summary.runs[2].comparison);
+    summary.runs[2].comparison->problemsCompared = 0; // planned, or unscored
+    RunsModel model;
+    model.setSummary(summary);
+    QCOMPARE(cell(model, 2, "Δ points [95 % interval]"), QString());
+    QCOMPARE(cell(model, 2, "p (Holm)"), QString());
 }
 
 void TestRuns::unknownSchemeStillRenders() {

@@ -27,10 +27,10 @@ QString runToolTip(const storage::RunSummary& run) {
         rows += row(QStringLiteral("passed"),
                     QStringLiteral("%1 of %2 scored").arg(run.samplesPassed).arg(run.samplesScored));
     }
-    if (run.comparison) {
+    if (const auto* comparison = passComparison(run)) {
         rows += row(QStringLiteral("to the baseline"),
-                    formatPoints(run.comparison->passDelta) + QStringLiteral(" points"));
-        rows += row(QStringLiteral("p (Holm)"), formatP(run.comparison->mcnemarPHolm));
+                    formatPoints(comparison->passDelta) + QStringLiteral(" points"));
+        rows += row(QStringLiteral("p (Holm)"), formatP(comparison->mcnemarPHolm));
     }
     if (run.ttftMs.count > 0)
         rows += row(QStringLiteral("TTFT p50 / p99"), latencyText(run.ttftMs));

@@ -58,6 +58,10 @@ RunStatus overallStatus(const storage::Run& run, const storage::CampaignSpec& sp
     return both[0] == both[1] ? both[0] : RunStatus::Partial;
 }
 
+const storage::Comparison* passComparison(const storage::RunSummary& run) {
+    return run.comparison && run.comparison->problemsCompared > 0 ? &*run.comparison : nullptr;
+}
+
 const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId) {
     const auto it = std::find_if(summary.runs.begin(), summary.runs.end(),
                                  [runId](const auto& run) { return run.run.id == runId; });

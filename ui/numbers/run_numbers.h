@@ -34,6 +34,10 @@ QString runName(const storage::Run& run);
 /// One status for the measures that the campaign asked for: Done when all are, Partial when some are.
 storage::RunStatus overallStatus(const storage::Run& run, const storage::CampaignSpec& spec);
 
+/// The comparison where it says something of pass@1, that is, where both runs have scored a problem in
+/// common.
+const storage::Comparison* passComparison(const storage::RunSummary& run);
+
 const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId);
 
 /// True for a run that others are compared with: the summary's baseline, and its fellows at other batch

@@ -141,17 +141,16 @@ QString comparisonTable(const CampaignSummary& summary) {
             continue;
         const auto& comparison = *run.comparison;
         const RunSummary* baseline = findRun(summary, comparison.baselineRunId);
-        rows += nameCells(summary, run) + QStringList{baseline != nullptr ? runName(baseline->run) : none,
-                                                      comparison.verdict,
-                                                      formatPoints(comparison.passDelta),
-                                                      formatPointsInterval(comparison.passDeltaInterval),
-                                                      formatP(comparison.mcnemarP),
-                                                      formatP(comparison.mcnemarPHolm),
-                                                      QStringLiteral("−%1 / +%2")
-                                                          .arg(comparison.lostTasks.size())
-                                                          .arg(comparison.gainedTasks.size()),
-                                                      ratioText(comparison.tpotRatio),
-                                                      ratioText(comparison.memoryRatio)};
+        QStringList pass{none, none, none, none, none};
+        if (passComparison(run) != nullptr)
+            pass = {formatPoints(comparison.passDelta), formatPointsInterval(comparison.passDeltaInterval),
+                    formatP(comparison.mcnemarP), formatP(comparison.mcnemarPHolm),
+                    QStringLiteral("−%1 / +%2")
+                        .arg(comparison.lostTasks.size())
+                        .arg(comparison.gainedTasks.size())};
+        rows += nameCells(summary, run) +
+                QStringList{baseline != nullptr ? runName(baseline->run) : none, comparison.verdict} + pass +
+                QStringList{ratioText(comparison.tpotRatio), ratioText(comparison.memoryRatio)};
     }
     if (rows.isEmpty())
         return html::paragraph(QStringLiteral("No run can be compared with a baseline yet."));

@@ -44,13 +44,12 @@ QString resultSentence(const RunSummary& run) {
     QString text =
         QStringLiteral("%1 passes %2 (95 % interval %3)")
             .arg(runName(run.run), formatPercent(run.passAt1), formatInterval(run.passAt1Interval));
-    if (run.comparison)
+    if (const auto* comparison = passComparison(run))
         text +=
             QStringLiteral(", %1 points to the baseline (%2, p = %3 after Holm): %4")
-                .arg(formatPoints(run.comparison->passDelta),
-                     formatPointsInterval(run.comparison->passDeltaInterval),
-                     formatP(run.comparison->mcnemarPHolm).replace(QStringLiteral("< "), QStringLiteral("<")),
-                     run.comparison->verdict);
+                .arg(formatPoints(comparison->passDelta), formatPointsInterval(comparison->passDeltaInterval),
+                     formatP(comparison->mcnemarPHolm).replace(QStringLiteral("< "), QStringLiteral("<")),
+                     comparison->verdict);
     if (run.tpotMs.count > 0)
         text += QStringLiteral("; TPOT p50 %1").arg(formatMs(run.tpotMs.p50));
     if (run.comparison && run.comparison->tpotRatio)

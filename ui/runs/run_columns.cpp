@@ -46,12 +46,12 @@ QString passText(const CampaignSummary& /*summary*/, const RunSummary& run) {
 }
 
 QString deltaText(const CampaignSummary& /*summary*/, const RunSummary& run) {
-    if (!run.comparison)
+    const auto* comparison = passComparison(run);
+    if (comparison == nullptr)
         return {};
-    const auto& interval = run.comparison->passDeltaInterval;
+    const auto& interval = comparison->passDeltaInterval;
     return QStringLiteral("%1 [%2, %3]")
-        .arg(formatPoints(run.comparison->passDelta), formatPoints(interval.low),
-             formatPoints(interval.high));
+        .arg(formatPoints(comparison->passDelta), formatPoints(interval.low), formatPoints(interval.high));
 }
 
 QList<RunColumn> nameColumns() {
@@ -100,17 +100,20 @@ QList<RunColumn> passColumns() {
              "pass@1 minus the baseline's in percentage points, with the paired bootstrap 95 % interval."),
          Qt::AlignRight, deltaText,
          [](const CampaignSummary&, const RunSummary& run) {
-             return run.comparison ? QVariant(run.comparison->passDelta) : QVariant();
+             const auto* comparison = passComparison(run);
+             return comparison != nullptr ? QVariant(comparison->passDelta) : QVariant();
          }},
         {QStringLiteral("p\n(Holm)"),
          QStringLiteral(
              "Exact McNemar test against the baseline, Holm-corrected over the campaign's comparisons."),
          Qt::AlignRight,
          [](const CampaignSummary&, const RunSummary& run) {
-             return run.comparison ? formatP(run.comparison->mcnemarPHolm) : QString();
+             const auto* comparison = passComparison(run);
+             return comparison != nullptr ? formatP(comparison->mcnemarPHolm) : QString();
          },
          [](const CampaignSummary&, const RunSummary& run) {
-             return run.comparison ? QVariant(run.comparison->mcnemarPHolm) : QVariant();
+             const auto* comparison = passComparison(run);
+             return comparison != nullptr ? QVariant(comparison->mcnemarPHolm) : QVariant();
          }},
     };
 }
