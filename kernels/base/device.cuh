@@ -35,27 +35,21 @@ __device__ void wait_copies() {
     asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
-/// Combines `value` over the block: a tree in each warp, then the warps in order. All threads get the result;
-/// all must call. `scratch` holds 33 floats of shared memory.
+/// Combines `value` over the block: a tree in each warp, then a tree over the warps. All threads get the
+/// result; all must call. `scratch`: 32 floats of shared memory that no thread reads or writes before the
+/// block's next barrier. 0 must be neutral to `combine` for the values that occur.
 template<class Combine>
 __device__ float block_combine(float value, float* scratch, Combine combine) {
     for (int offset = 16; offset > 0; offset /= 2)
         value = combine(value, __shfl_xor_sync(0xFFFFFFFFU, value, offset));
-    const int warp = static_cast<int>(threadIdx.x) / 32;
-    if (threadIdx.x % 32 == 0)
-        scratch[warp] = value;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    if (lane == 0)
+        scratch[threadIdx.x / 32] = value;
     __syncthreads();
-    if (threadIdx.x == 0) {
-        const int warps = static_cast<int>(blockDim.x + 31) / 32;
-        float total = scratch[0];
-        for (int w = 1; w < warps; ++w)
-            total = combine(total, scratch[w]);
-        scratch[32] = total;
-    }
-    __syncthreads();
-    const float total = scratch[32];
-    __syncthreads(); // scratch may be written again
-    return total;
+    value = lane < static_cast<int>(blockDim.x + 31) / 32 ? scratch[lane] : 0.0F;
+    for (int offset = 16; offset > 0; offset /= 2)
+        value = combine(value, __shfl_xor_sync(0xFFFFFFFFU, value, offset));
+    return value;
 }
 
 } // namespace quantscope::kernels

@@ -173,7 +173,7 @@ Status check_rotate(const AttentionShape& shape, int rows, std::mt19937& random,
 
 } // namespace
 
-void check_attention(std::mt19937& random, std::vector<CheckResult>& results) {
+void check_attention(std::mt19937& random, CheckList& results) {
     const AttentionShape shapes[] = {
         {4, 1, 64, 300}, {8, 8, 128, 257}, {6, 2, 96, 100}, {4, 4, 32, 64}, {16, 2, 256, 70}};
     for (const AttentionShape& s : shapes) {

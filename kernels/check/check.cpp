@@ -3,17 +3,19 @@
 
 #include "kernels/check/support.h"
 
+#include <utility>
+
 namespace quantscope::kernels {
 
-std::vector<CheckResult> run_checks(unsigned seed) {
+std::vector<CheckResult> run_checks(unsigned seed, const std::string& only) {
     std::mt19937 random(seed);
-    std::vector<CheckResult> results;
+    CheckList results{only, {}};
     check_rows(random, results);
     check_tokens(random, results);
     check_load(random, results);
     check_attention(random, results);
     check_gemm(random, results);
-    return results;
+    return std::move(results.results);
 }
 
 } // namespace quantscope::kernels

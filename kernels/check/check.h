@@ -16,6 +16,7 @@ struct CheckResult {
 };
 
 /// Every kernel against its reference: odd sizes, batch tails, poisoned outputs. A new seed gives new inputs.
-std::vector<CheckResult> run_checks(unsigned seed);
+/// @param only  only checks whose name has this text
+std::vector<CheckResult> run_checks(unsigned seed, const std::string& only = {});
 
 } // namespace quantscope::kernels

@@ -213,7 +213,7 @@ Status check_epilogue(WeightFormat format, Epilogue epilogue, const Shape& s, st
 
 } // namespace
 
-void check_gemm(std::mt19937& random, std::vector<CheckResult>& results) {
+void check_gemm(std::mt19937& random, CheckList& results) {
     const Shape shapes[] = {{1, 64, 64},     {1, 4096, 4096}, {3, 100, 200},   {7, 48, 1000},
                             {8, 256, 11008}, {9, 130, 704},   {16, 333, 4096}, {17, 100, 1000},
                             {40, 258, 2048}, {130, 130, 330}, {33, 8450, 128}};

@@ -103,7 +103,7 @@ Status check_rotation(int rows, int cols, int block, bool with_signs, std::mt199
 
 } // namespace
 
-void check_load(std::mt19937& random, std::vector<CheckResult>& results) {
+void check_load(std::mt19937& random, CheckList& results) {
     run_check(results, "widen, narrow", [&](CheckResult& r) { return check_conversions(random, r); });
     run_check(results, "rotate_columns 4096 x 33, block 4096",
               [&](CheckResult& r) { return check_rotation(4096, 33, 4096, true, random, r); });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantscope-kernels check [SEED] | bench: the kernels alone, without the engine.
+// quantscope-kernels check [SEED [NAME]] | bench: the kernels alone, without the engine.
 #include "kernels/bench/measure.h"
 #include "kernels/check/check.h"
 #include "kernels/gemm/stream_gemm.h"
@@ -13,9 +13,9 @@
 namespace quantscope::kernels {
 namespace {
 
-int report_checks(unsigned seed) {
+int report_checks(unsigned seed, const char* only) {
     int failed = 0;
-    for (const CheckResult& result : run_checks(seed)) {
+    for (const CheckResult& result : run_checks(seed, only)) {
         std::printf("%-6s %-40s %s\n", result.passed ? "ok" : "FAILED", result.name.c_str(),
                     result.detail.c_str());
         failed += result.passed ? 0 : 1;
@@ -100,7 +100,7 @@ Status bench() {
     QS_TRY(measure_read_ceiling(stream, ceiling));
     std::printf("read ceiling %.0f GB/s\n", ceiling / 1e9);
     for (const WeightFormat format : {WeightFormat::f16, WeightFormat::int8, WeightFormat::int4})
-        for (const int batch : {1, 8, 16})
+        for (const int batch : {1, 8, 16, 32})
             QS_TRY(bench_step(format, batch, ceiling, stream));
     QS_CUDA_TRY(cudaStreamDestroy(stream), "destroying a stream");
     return {};
@@ -112,13 +112,14 @@ Status bench() {
 int main(int argc, char** argv) {
     using namespace quantscope::kernels;
     if (argc >= 2 && std::strcmp(argv[1], "check") == 0)
-        return report_checks(argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1U);
+        return report_checks(argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1U,
+                             argc > 3 ? argv[3] : "");
     if (argc == 2 && std::strcmp(argv[1], "bench") == 0) {
         const Status status = bench();
         if (!status.ok())
             std::fprintf(stderr, "quantscope-kernels: %s\n", status.message.c_str());
         return status.ok() ? 0 : 1;
     }
-    std::fprintf(stderr, "usage: quantscope-kernels check [SEED] | bench\n");
+    std::fprintf(stderr, "usage: quantscope-kernels check [SEED [NAME]] | bench\n");
     return 2;
 }

@@ -176,7 +176,7 @@ Status check_case(const Case& c, std::mt19937& random, CheckResult& result) {
 
 } // namespace
 
-void check_rows(std::mt19937& random, std::vector<CheckResult>& results) {
+void check_rows(std::mt19937& random, CheckList& results) {
     const RowStore codes = RowStore::codes;
     const Case cases[] = {
         {"quantize int8", 3, 100, 1, false, false, codes, 127, 1.0F},

@@ -64,7 +64,7 @@ Status check_largest(int rows, int count, std::mt19937& random, CheckResult& res
 
 } // namespace
 
-void check_tokens(std::mt19937& random, std::vector<CheckResult>& results) {
+void check_tokens(std::mt19937& random, CheckList& results) {
     run_check(results, "embed_tokens 100 x 72",
               [&](CheckResult& r) { return check_embedding(100, 72, random, r); });
     run_check(results, "embed_tokens 1280 x 256",

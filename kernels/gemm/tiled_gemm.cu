@@ -49,6 +49,8 @@ struct Blocking {
     static constexpr int row_tiles = row_tiles_;       ///< tiles of 16 weight rows a warp
     static constexpr int batch_blocks = batch_blocks_; ///< blocks of 8 batch rows a warp
     static constexpr int stages = stages_;
+    /// Two blocks an SM hide each other's barriers; sums of halves take too many registers for that.
+    static constexpr int blocks_a_multiprocessor = format == WeightFormat::f16 ? 1 : 2;
     static constexpr int threads = row_warps * batch_warps * 32;
     static constexpr int block_row_tiles = row_warps * row_tiles;
     static constexpr int block_batch = batch_warps * batch_blocks * 8;
@@ -190,7 +192,8 @@ class Writer {
 
 /// Grid (batch tiles, row tiles): blocks that run together share weights.
 template<class B>
-__global__ void __launch_bounds__(B::threads) tiled_gemm_kernel(const Arguments a) {
+__global__ void __launch_bounds__(B::threads, B::blocks_a_multiprocessor)
+    tiled_gemm_kernel(const Arguments a) {
     using Acc = typename Tile<B::format>::Acc;
     extern __shared__ uint4 shared[];
     const int lane = threadIdx.x % 32;
@@ -268,15 +271,24 @@ Status launch_blocking(const Arguments& a, const Launch& how) {
     return launch("tiled_gemm", tiled_gemm_kernel<B>, grid, dim3(B::threads), B::shared_bytes, how, a);
 }
 
-/// 128 x 128 where that gives every multiprocessor work, else smaller tiles of 64 batch rows.
+template<class B>
+int blocks_of(const Arguments& a) {
+    return (a.batch + B::block_batch - 1) / B::block_batch *
+           ((a.row_tiles + B::block_row_tiles - 1) / B::block_row_tiles);
+}
+
+/// The largest tiles that give nearly every multiprocessor work.
 template<WeightFormat format>
-Status launch_format(const Arguments& a, const Launch& how) {
+Status launch_format(const Arguments& a, int multiprocessors, const Launch& how) {
     constexpr int stages = format == WeightFormat::f16 ? 3 : 4;
-    if (a.batch > 64)
-        return launch_blocking<Blocking<format, 2, 4, 4, 4, stages>>(a, how);
-    if (a.row_tiles >= 4 * 132)
-        return launch_blocking<Blocking<format, 2, 2, 2, 4, stages + 1>>(a, how);
-    return launch_blocking<Blocking<format, 1, 4, 2, 2, stages + 1>>(a, how);
+    using Large = Blocking<format, 2, 4, 4, 4, stages>;      // 128 x 128
+    using Medium = Blocking<format, 2, 2, 2, 4, stages + 1>; // 64 x 64
+    using Small = Blocking<format, 1, 4, 2, 2, stages + 1>;  // 32 x 64
+    if (blocks_of<Large>(a) >= multiprocessors)
+        return launch_blocking<Large>(a, how);
+    if (blocks_of<Medium>(a) >= multiprocessors * 3 / 4)
+        return launch_blocking<Medium>(a, how);
+    return launch_blocking<Small>(a, how);
 }
 
 } // namespace
@@ -294,10 +306,15 @@ Status tiled_gemm(const StreamGemm& gemm, cudaStream_t stream) {
                               gemm.batch,
                               gemm.epilogue};
     const Launch how{stream, gemm.overlap_previous};
+    int device = 0;
+    int multiprocessors = 0;
+    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
+    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+                "asking for the multiprocessor count");
     switch (weights.format) {
-    case WeightFormat::int4: return launch_format<WeightFormat::int4>(arguments, how);
-    case WeightFormat::int8: return launch_format<WeightFormat::int8>(arguments, how);
-    case WeightFormat::f16: return launch_format<WeightFormat::f16>(arguments, how);
+    case WeightFormat::int4: return launch_format<WeightFormat::int4>(arguments, multiprocessors, how);
+    case WeightFormat::int8: return launch_format<WeightFormat::int8>(arguments, multiprocessors, how);
+    case WeightFormat::f16: return launch_format<WeightFormat::f16>(arguments, multiprocessors, how);
     }
     return {Status::Kind::unsupported, "tiled_gemm does not know this weight format"};
 }

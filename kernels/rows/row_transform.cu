@@ -113,15 +113,21 @@ __device__ void store_halves(const RowTransform& t, const float* row) {
 /// One block a row.
 __global__ void transform_rows_kernel(const RowTransform t) {
     extern __shared__ __align__(16) float row[]; // [cols]
-    __shared__ float scratch[33];
+    __shared__ float scratch[2][32];
     let_next_kernel_start();
     wait_for_previous_kernel();
     const std::size_t from = t.rows_of != nullptr ? t.rows_of[blockIdx.x] : blockIdx.x;
     const float* const x = t.x + from * t.cols;
-    for (int i = threadIdx.x; i < t.cols; i += blockDim.x)
-        row[i] = x[i];
-    if (t.normalize) { // each thread reads what it wrote itself
-        const float inverse = inverse_rms(row, t.cols, t.eps, scratch);
+    if (t.cols % 4 == 0) {
+        for (int i = threadIdx.x; i < t.cols / 4; i += blockDim.x)
+            reinterpret_cast<float4*>(row)[i] = reinterpret_cast<const float4*>(x)[i];
+    } else {
+        for (int i = threadIdx.x; i < t.cols; i += blockDim.x)
+            row[i] = x[i];
+    }
+    __syncthreads();
+    if (t.normalize) {
+        const float inverse = inverse_rms(row, t.cols, t.eps, scratch[0]);
         for (int i = threadIdx.x; i < t.cols; i += blockDim.x) {
             const float y = __fmul_rn(row[i], inverse);
             row[i] = t.gamma != nullptr ? __fmul_rn(y, t.gamma[i]) : y;
@@ -134,7 +140,7 @@ __global__ void transform_rows_kernel(const RowTransform t) {
     if (t.hadamard_block > 1)
         hadamard_blocks(row, t.cols, t.hadamard_block);
     if (t.store == RowStore::codes) {
-        store_codes(t, row, scratch);
+        store_codes(t, row, scratch[1]);
     } else if (t.store == RowStore::f16) {
         store_halves(t, row);
     } else {
