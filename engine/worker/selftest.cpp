@@ -67,6 +67,8 @@ void check_scheme(const Scheme& scheme, const Subject& subject, Backend& device,
         return;
     }
     add(id + ": batch invariance", check_batch_invariance(scheme, **session), on_check);
+    add(id + ": out of memory", check_out_of_memory(device, *subject.checkpoint, scheme, **session),
+        on_check);
     if (cpu == nullptr) {
         return;
     }

@@ -22,6 +22,7 @@ struct SelftestOptions {
 ///   every CUDA kernel against its CPU reference                            (cuda)
 ///   each scheme's logits and greedy completions against the CPU engine's   (any backend but cpu)
 ///   each scheme's logits in batches of 3, 8, 32 and 64 against batch 1, bit for bit
+///   a session that is larger than the device is refused with `oom`, and the others go on
 /// Returns the name of the device tested. Errors: those of opening model, problems and backend; a check that
 /// fails is no error.
 Expected<std::string> run_selftest(const SelftestOptions& options,

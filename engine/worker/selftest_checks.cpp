@@ -221,13 +221,40 @@ Expected<DeviceCheck> check_completions(const Compared& compared,
         }
         widest = std::max(widest, *gap);
     }
-    const bool enough = same * 164 >= requests.size() * 160; // 160 of 164
+    const bool enough = same >= requests.size() * 160 / 164;
     return DeviceCheck{
         fmt::format("{}: greedy completions against the CPU", compared.scheme.id),
         enough && widest < logits_tolerance(compared.scheme) * 5,
         fmt::format("{} of {} the same; where they part, the CPU's logits of the two tokens differ by at "
                     "most {:.2g} standard deviations",
                     same, requests.size(), widest)};
+}
+
+Expected<DeviceCheck> check_out_of_memory(Backend& backend, const Checkpoint& checkpoint,
+                                          const Scheme& scheme, Session& session) {
+    const ModelConfig& config = checkpoint.config();
+    const std::int64_t slot_bytes = std::int64_t{2} * 2 * config.num_hidden_layers *
+                                    config.num_key_value_heads * config.head_dim *
+                                    config.max_position_embeddings;
+    const std::int64_t slots = std::max<std::int64_t>(1, 2 * backend.device().memory_bytes / slot_bytes);
+    DeviceCheck check{fmt::format("{}: out of memory is an answer", scheme.id), false, {}};
+    auto refused =
+        backend.create(checkpoint, scheme, {static_cast<int>(std::min<std::int64_t>(slots, 1 << 30U)), 0});
+    if (refused || refused.error().code != ErrorCode::out_of_memory) {
+        check.detail = refused ? "a session that cannot fit was created" : refused.error().message;
+        return check;
+    }
+    const Tokens prompt = forced_tokens(0, forced_prompt, config.vocab_size);
+    std::int32_t id = 0;
+    session.reset(0);
+    const SlotInput input{0, prompt};
+    if (auto ok = session.step_greedy(std::span(&input, 1), std::span(&id, 1)); !ok) {
+        return tl::unexpected(ok.error());
+    }
+    session.reset(0);
+    check.passed = true;
+    check.detail = refused.error().message;
+    return check;
 }
 
 } // namespace quantscope::worker
