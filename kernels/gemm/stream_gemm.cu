@@ -219,20 +219,37 @@ __global__ void __launch_bounds__(threads) stream_gemm_kernel(const Arguments a)
 
     static_assert(partials <= threads);
     Finisher<format, epilogue> finisher(a, threadIdx.x);
+    std::uint32_t act[blocks_of_8][Tile<format>::act_words] = {};
+    const auto load_batch = [&](int col_tile, auto& to) {
+#pragma unroll
+        for (int block = 0; block < blocks_of_8; ++block)
+            load_activations<format>(a, col_tile, block * 8 + lane / 4, lane, to[block]);
+    };
+    // int8 activations are asked for a tile ahead; after the last one come the first one's again, for the
+    // next row tile. It gained nothing for the other formats (kernels/README.md).
+    constexpr bool ahead = format == WeightFormat::int8;
+    if (ahead && warp < a.col_tiles)
+        load_batch(warp, act);
     int buffer = 0;
     for (int row_tile = blockIdx.x; row_tile < a.row_tiles; row_tile += gridDim.x, buffer ^= 1) {
         finisher.prefetch(row_tile);
         Acc acc[blocks_of_8][4] = {};
         for (int col_tile = warp; col_tile < a.col_tiles; col_tile += warps) {
-            std::uint32_t act[blocks_of_8][Tile<format>::act_words];
-#pragma unroll
-            for (int block = 0; block < blocks_of_8; ++block)
-                load_activations<format>(a, col_tile, block * 8 + lane / 4, lane, act[block]);
+            [[maybe_unused]] std::uint32_t next_act[blocks_of_8][Tile<format>::act_words];
+            if constexpr (ahead)
+                load_batch(col_tile + warps < a.col_tiles ? col_tile + warps : warp, next_act);
+            else
+                load_batch(col_tile, act);
             uint4 weights[Tile<format>::vectors];
             ring.next(weights);
 #pragma unroll
-            for (int block = 0; block < blocks_of_8; ++block)
+            for (int block = 0; block < blocks_of_8; ++block) {
                 Tile<format>::multiply(acc[block], weights, act[block]);
+                if constexpr (ahead)
+#pragma unroll
+                    for (int i = 0; i < Tile<format>::act_words; ++i)
+                        act[block][i] = next_act[block][i];
+            }
         }
         Acc* const mine = sums + (buffer * warps + warp) * partials;
 #pragma unroll
