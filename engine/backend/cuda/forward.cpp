@@ -9,7 +9,6 @@
 namespace quantscope::cuda {
 
 using kernels::Epilogue;
-using kernels::Launch;
 using kernels::Status;
 
 /// `gamma` null: no norm. A buffer without data: a norm whose gamma is folded away.
