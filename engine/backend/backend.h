@@ -15,20 +15,21 @@ namespace quantscope {
 
 /// A device that a backend can run on.
 struct DeviceInfo {
-    std::string id;               ///< "cpu", "cuda:0"
-    std::string backend;          ///< "cpu" | "cuda"
-    std::string name;             ///< "Intel Xeon ...", "NVIDIA H200"
+    std::string id;      ///< "cpu", "cuda:0"
+    std::string backend; ///< "cpu" | "cuda"
+    std::string name;    ///< "Intel Xeon ...", "NVIDIA H200"
     std::int64_t memory_bytes = 0;
-    std::string detail;           ///< instruction sets and threads, or compute capability and driver
+    std::string detail; ///< instruction sets and threads, or compute capability and driver
 };
 
 /// Bytes held by a session, by part. `weight_count` lets a reader compute bytes per weight.
 struct MemoryReport {
-    std::int64_t linear_weight_bytes = 0; ///< quantized (or fp) linears of the decoder layers, scales included
+    std::int64_t linear_weight_bytes =
+        0; ///< quantized (or fp) linears of the decoder layers, scales included
     std::int64_t linear_weight_count = 0; ///< how many weights those linears have
     std::int64_t other_weight_bytes = 0;  ///< embedding, norms, lm_head
     std::int64_t kv_cache_bytes = 0;
-    std::int64_t workspace_bytes = 0;     ///< activations, logits, unpacked panels
+    std::int64_t workspace_bytes = 0; ///< activations, logits, unpacked panels
 };
 
 /// What a session must be able to hold.
@@ -58,13 +59,14 @@ class Session {
     /// As step(), but returns only the id of the largest logit of each row (lowest id on a tie).
     virtual Expected<> step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) = 0;
 
-    virtual void reset(int slot) = 0;                  ///< forgets the slot's sequence
-    virtual int length(int slot) const = 0;            ///< tokens the slot holds
+    virtual void reset(int slot) = 0;       ///< forgets the slot's sequence
+    virtual int length(int slot) const = 0; ///< tokens the slot holds
     virtual int context_length() const = 0;
     virtual int max_slots() const = 0;
     virtual int vocab_size() const = 0;
     virtual MemoryReport memory() const = 0;
-    virtual std::int64_t bytes_per_decode_step(int batch, int context) const = 0; ///< weights + KV read, for GB/s
+    virtual std::int64_t bytes_per_decode_step(int batch,
+                                               int context) const = 0; ///< weights + KV read, for GB/s
 };
 
 /// A family of devices. Loading quantizes: no full-precision copy of a quantized linear outlives create().
