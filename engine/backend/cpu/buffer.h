@@ -25,8 +25,9 @@ class Buffer {
         if (!memory_) {
             throw std::bad_alloc();
         }
-        const auto address = reinterpret_cast<std::uintptr_t>(memory_.get());
-        data_ = reinterpret_cast<T*>((address + alignment - 1) / alignment * alignment);
+        void* start = memory_.get();
+        std::size_t space = count * sizeof(T) + alignment;
+        data_ = static_cast<T*>(std::align(alignment, count * sizeof(T), start, space));
     }
 
     T* data() { return data_; }

@@ -41,6 +41,7 @@ float frequency_of(int pair, const ModelConfig& config) {
 RopeTable::RopeTable(const ModelConfig& config, int context_length)
     : half_(static_cast<std::size_t>(config.head_dim / 2)) {
     std::vector<float> frequencies;
+    frequencies.reserve(half_);
     for (int pair = 0; pair < config.head_dim / 2; ++pair) {
         frequencies.push_back(frequency_of(pair, config));
     }

@@ -55,7 +55,7 @@ PackedWeights random_weights(Storage storage, std::int64_t outputs, std::int64_t
 /// y = x W by oneDNN in f32, made once.
 class Fp32Product {
   public:
-    Fp32Product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, dnnl::engine engine,
+    Fp32Product(std::int64_t rows, std::int64_t outputs, std::int64_t inputs, const dnnl::engine& engine,
                 memory* weights)
         : stream_(engine) {
         const memory::desc x({rows, inputs}, memory::data_type::f32, memory::format_tag::ab);
