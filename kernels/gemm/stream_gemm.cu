@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/gemm/stream_gemm.h"
 
+#include "kernels/base/device.cuh"
 #include "kernels/gemm/fragments.cuh"
 
 #include <algorithm>
@@ -16,29 +17,6 @@ constexpr int threads = warps * 32;
 /// (kernels/README.md, versions).
 constexpr int ring_bytes_a_warp(WeightFormat format) {
     return format == WeightFormat::f16 ? 6144 : 5120;
-}
-
-__device__ void copy_async16(void* shared, const void* global) {
-    const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
-    asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16;" ::"r"(address), "l"(global));
-}
-__device__ void commit_copies() {
-    asm volatile("cp.async.commit_group;");
-}
-template<int pending>
-__device__ void wait_copies() {
-    asm volatile("cp.async.wait_group %0;" ::"n"(pending));
-}
-
-__device__ void wait_for_previous_kernel() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-__device__ void let_next_kernel_start() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
 }
 
 struct Arguments {
