@@ -19,7 +19,8 @@ struct DeviceInfo {
     std::string backend; ///< "cpu" | "cuda"
     std::string name;    ///< "Intel Xeon ...", "NVIDIA H200"
     std::int64_t memory_bytes = 0;
-    std::string detail; ///< instruction sets and threads, or compute capability and driver
+    std::string detail;     ///< instruction sets and threads, or compute capability and driver
+    std::string pci_bus_id; ///< "0000:1B:00.0"; empty for a CPU
 };
 
 /// Bytes held by a session, by part. `weight_count` lets a reader compute bytes per weight.

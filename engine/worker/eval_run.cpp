@@ -5,6 +5,7 @@
 #include "engine/worker/progress_meter.h"
 #include "engine/worker/resources.h"
 #include "engine/worker/run_context.h"
+#include "engine/worker/run_telemetry.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -181,8 +182,17 @@ Expected<> EvalRun::generate_and_judge(Session& session, std::string_view label)
     options.eos_token_id = context_.host.eos_token_id();
     options.cancel = run_.stop.get_token();
     options.on_done = [&](GenerationResult result) { take_result(std::move(result), progress); };
-    options.on_tokens = [&](std::int64_t count) { progress.add_tokens(count); };
+    std::int64_t tokens = 0;
+    options.on_tokens = [&](std::int64_t count) {
+        tokens += count;
+        progress.add_tokens(count);
+    };
+    RunTelemetry telemetry(context_.writer, context_.read_device);
     Expected<> generated = generate(session, context_.host.tokenizer(), requests_, options);
+    if (const auto joules = telemetry.joules(); joules && tokens > 0) {
+        context_.writer.send(protocol::MetricEvent{
+            run_.run, {{"eval_energy_per_token_j", *joules / static_cast<double>(tokens)}}});
+    }
     {
         // Cancelling also ends the verdicts that run; the callbacks refer to this object, so all must be
         // back.

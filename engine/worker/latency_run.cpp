@@ -2,6 +2,7 @@
 #include "engine/generate/latency.h"
 #include "engine/worker/progress_meter.h"
 #include "engine/worker/run_context.h"
+#include "engine/worker/run_telemetry.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -39,6 +40,7 @@ class LatencyMeasurement {
     void take_turn(Cell& cell, int round);
     void send_round(const Cell& cell, const LatencyRound& round);
     void finish(Cell& cell);
+    Expected<> send_energy(const Cell& cell);
     void end(Cell& cell, const Expected<>& result);
 
     RunContext& context_;
@@ -119,10 +121,34 @@ void LatencyMeasurement::finish(Cell& cell) {
         context_.writer.send(
             protocol::MetricEvent{cell.run->run, {{"bytes_per_s", cell.bytes_per_s_sum / cell.rounds}}});
     }
-    end(cell, {});
+    const auto energy = send_energy(cell);
+    end(cell, energy);
+}
+
+/// Over rounds of its own, one scheme at a time: turns of some ten milliseconds are too short for it.
+Expected<> LatencyMeasurement::send_energy(const Cell& cell) {
+    std::optional<EnergyFigures> energy;
+    const auto measured = guarded([&]() -> Expected<> {
+        auto figures =
+            measure_energy(*cell.session, plan_, context_.read_device, 1.0, cell.run->stop.get_token());
+        if (!figures) {
+            return tl::unexpected(figures.error());
+        }
+        energy = *figures;
+        return {};
+    });
+    if (measured && energy) {
+        protocol::MetricEvent metric{cell.run->run, {{"energy_per_token_j", energy->joules_per_token}}};
+        if (energy->mean.power_w) {
+            metric.values.emplace("power_w", *energy->mean.power_w);
+        }
+        context_.writer.send(std::move(metric));
+    }
+    return measured;
 }
 
 Expected<> LatencyMeasurement::measure(const std::vector<const JobRun*>& runs) {
+    const RunTelemetry telemetry(context_.writer, context_.read_device);
     std::vector<Cell> cells(runs.size());
     for (std::size_t i = 0; i < runs.size(); ++i) {
         cells[i].run = runs[i];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/eval/verdict_pool.h"
+#include "engine/telemetry/device_reading.h"
 #include "engine/worker/event_writer.h"
 #include "engine/worker/job_queue.h"
 #include "engine/worker/model_host.h"
@@ -15,6 +16,7 @@ struct RunContext {
     EventWriter& writer;
     ModelHost& host;
     eval::VerdictPool& verdicts;
+    telemetry::ReadDevice read_device; ///< empty where there is no telemetry
 };
 
 /// Loads the run's scheme if it was put away, checks the batch size, and reports the session's bytes as

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/worker/serve.h"
 
+#include "engine/telemetry/nvml.h"
 #include "engine/worker/event_writer.h"
 #include "engine/worker/hello.h"
 #include "engine/worker/request_reader.h"
@@ -46,7 +47,7 @@ class Server {
     Expected<> run(const EvalRequest& request, const Job& job) {
         Expected<> result = no_model();
         if (host_) {
-            RunContext context{writer_, *host_, verdicts_};
+            RunContext context = run_context();
             result = guarded([&] { return run_eval(context, request, job.runs.front()); });
         }
         end_run(writer_, request.run, "eval", result);
@@ -55,7 +56,7 @@ class Server {
 
     Expected<> run(const protocol::LatencyRequest& request, const Job& job) {
         if (host_) {
-            RunContext context{writer_, *host_, verdicts_};
+            RunContext context = run_context();
             return run_latency(context, request, job.runs);
         }
         for (const JobRun& cell : job.runs) {
@@ -66,7 +67,9 @@ class Server {
 
     Expected<> load(const LoadRequest& request, const std::stop_token& stop);
     Expected<> open_model(const LoadRequest& request);
+    void open_telemetry(const DeviceInfo& device);
     void announce_loaded();
+    RunContext run_context();
 
     static Expected<> no_model() {
         return make_error(ErrorCode::bad_input, "No model is loaded.", "Send a load request first.");
@@ -80,6 +83,7 @@ class Server {
     eval::VerdictPool verdicts_;
     LoadRequest opened_; ///< what host_ was opened for
     std::unique_ptr<ModelHost> host_;
+    std::unique_ptr<const telemetry::Nvml> nvml_; ///< of host_'s device; null where there is none
 };
 
 Expected<> Server::open_model(const LoadRequest& request) {
@@ -101,7 +105,29 @@ Expected<> Server::open_model(const LoadRequest& request) {
     }
     host_ = *std::move(host);
     opened_ = request;
+    open_telemetry(host_->device());
     return {};
+}
+
+void Server::open_telemetry(const DeviceInfo& device) {
+    nvml_.reset();
+    if (device.pci_bus_id.empty()) {
+        return;
+    }
+    auto opened = telemetry::Nvml::open(device.pci_bus_id);
+    if (opened) {
+        nvml_ = *std::move(opened);
+    } else {
+        fmt::print(stderr, "No telemetry: {}\n", opened.error().message);
+    }
+}
+
+RunContext Server::run_context() {
+    telemetry::ReadDevice read;
+    if (nvml_) {
+        read = [nvml = nvml_.get()] { return nvml->read(); };
+    }
+    return {writer_, *host_, verdicts_, std::move(read)};
 }
 
 Expected<> Server::load(const LoadRequest& request, const std::stop_token& stop) {

@@ -85,7 +85,8 @@ DeviceInfo CpuBackend::device() const {
             .name = name.empty() ? "CPU" : name,
             .memory_bytes = meminfo_bytes("MemTotal"),
             .detail = fmt::format("{}, {} threads; fp16 weights are computed in f32", kernels().name,
-                                  thread_count())};
+                                  thread_count()),
+            .pci_bus_id = {}};
 }
 
 bool CpuBackend::supports(const Scheme& scheme) const {

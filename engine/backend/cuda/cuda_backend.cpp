@@ -5,6 +5,7 @@
 #include "engine/backend/cuda/status_error.h"
 
 #include <algorithm>
+#include <array>
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 #include <new>
@@ -120,6 +121,11 @@ Expected<std::unique_ptr<Backend>> make_cuda_backend() {
                    "Opening the GPU");
     QS_CUDA_EXPECT(cuda_status(cudaDriverGetVersion(&driver), "reading the driver's version"),
                    "Opening the GPU");
+    std::array<char, 32> bus{}; // without it there is no telemetry, nothing more
+    if (cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), 0) != cudaSuccess) {
+        static_cast<void>(cudaGetLastError());
+        bus.fill('\0');
+    }
     if (properties.major < 8) {
         return make_error(ErrorCode::unsupported,
                           fmt::format("{} has compute capability {}.{}; the CUDA backend needs 8.0 or more.",
@@ -133,7 +139,8 @@ Expected<std::unique_ptr<Backend>> make_cuda_backend() {
                    .memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem),
                    .detail = fmt::format("compute capability {}.{}, {} multiprocessors, driver for CUDA {}",
                                          properties.major, properties.minor, properties.multiProcessorCount,
-                                         version_text(driver))});
+                                         version_text(driver)),
+                   .pci_bus_id = bus.data()});
 }
 
 } // namespace quantscope::cuda
