@@ -4,12 +4,11 @@
 #include "engine/backend/cpu/cpu_session.h"
 #include "engine/backend/cpu/kernels.h"
 #include "engine/backend/cpu/parallel.h"
+#include "engine/backend/create_check.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
 #include <new>
-
 #include <string>
 
 namespace quantscope::cpu {
@@ -31,31 +30,6 @@ std::string proc_value(const char* file, const std::string& key) {
 
 std::int64_t meminfo_bytes(const std::string& key) {
     return std::strtoll(proc_value("/proc/meminfo", key).c_str(), nullptr, 10) * 1024;
-}
-
-constexpr std::int64_t max_inputs = 65'536; // 255 * 127 * 65536 < 2^31: no int32 sum can overflow
-
-Expected<> check_limits(const ModelConfig& config, const SessionLimits& limits) {
-    if (limits.max_slots < 1 || limits.context_length < 0) {
-        return make_error(
-            ErrorCode::bad_input,
-            fmt::format("A session needs at least 1 slot and a context of 0 (the model's own) or more; "
-                        "got {} slots and a context of {}.",
-                        limits.max_slots, limits.context_length));
-    }
-    if (limits.context_length > config.max_position_embeddings) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("A context of {} tokens was asked for, but model {} goes up to {}.",
-                                      limits.context_length, config.name, config.max_position_embeddings),
-                          "Ask for a shorter context.");
-    }
-    if (std::max(config.hidden_size, config.intermediate_size) > max_inputs) {
-        return make_error(
-            ErrorCode::unsupported,
-            fmt::format("Model {} has linears with more than {} inputs, for which int32 sums could overflow.",
-                        config.name, max_inputs));
-    }
-    return {};
 }
 
 Expected<> check_memory(const Checkpoint& checkpoint, const Scheme& scheme, int slots, int context) {
@@ -90,25 +64,16 @@ DeviceInfo CpuBackend::device() const {
 }
 
 bool CpuBackend::supports(const Scheme& scheme) const {
-    const bool weights_real = scheme.weights == Precision::fp16;
-    const bool activations_real = scheme.activations == Precision::fp16;
-    return weights_real == activations_real && scheme.kv_cache == Precision::fp16;
+    return runs_here(scheme);
 }
 
 Expected<std::unique_ptr<Session>> CpuBackend::create(const Checkpoint& checkpoint, const Scheme& scheme,
                                                       const SessionLimits& limits) {
-    if (!supports(scheme)) {
-        return make_error(
-            ErrorCode::unsupported,
-            fmt::format("The CPU backend cannot run scheme {}: it multiplies integers with integers or real "
-                        "numbers with real numbers, and keeps the KV cache in f32.",
-                        scheme.id));
-    }
     const ModelConfig& config = checkpoint.config();
-    if (auto ok = check_limits(config, limits); !ok) {
+    if (auto ok = check_create("CPU", config, scheme, limits); !ok) {
         return tl::unexpected(ok.error());
     }
-    const int context = limits.context_length > 0 ? limits.context_length : config.max_position_embeddings;
+    const int context = context_of(config, limits);
     if (auto ok = check_memory(checkpoint, scheme, limits.max_slots, context); !ok) {
         return tl::unexpected(ok.error());
     }

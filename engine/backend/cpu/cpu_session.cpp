@@ -3,11 +3,11 @@
 
 #include "engine/backend/cpu/kernels.h"
 #include "engine/backend/cpu/parallel.h"
+#include "engine/backend/step_check.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fmt/format.h>
 
 namespace quantscope::cpu {
 namespace {
@@ -61,49 +61,10 @@ CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWei
     head_input_ = LinearInput(max_slots, config.hidden_size, Precision::fp16, 1.0F);
 }
 
-Expected<> CpuSession::check(std::span<const SlotInput> inputs, std::size_t outputs,
-                             std::size_t expected_outputs) const {
-    if (outputs != expected_outputs) {
-        return make_error(ErrorCode::internal,
-                          fmt::format("step() got room for {} outputs; {} inputs need {}.", outputs,
-                                      inputs.size(), expected_outputs));
-    }
-    std::vector<bool> seen(lengths_.size(), false);
-    for (const SlotInput& input : inputs) {
-        if (input.slot < 0 || input.slot >= max_slots()) {
-            return make_error(ErrorCode::bad_input,
-                              fmt::format("Slot {} does not exist: this session has slots 0 to {}.",
-                                          input.slot, max_slots() - 1));
-        }
-        const auto slot = static_cast<std::size_t>(input.slot);
-        if (seen[slot] || input.tokens.empty()) {
-            return make_error(ErrorCode::bad_input,
-                              fmt::format("Slot {} {}.", input.slot,
-                                          seen[slot] ? "is given twice in one step" : "is given no tokens"));
-        }
-        seen[slot] = true;
-        if (lengths_[slot] + static_cast<std::int64_t>(input.tokens.size()) > context_length_) {
-            return make_error(
-                ErrorCode::bad_input,
-                fmt::format("Slot {} holds {} tokens and cannot take {} more: the context length is {}.",
-                            input.slot, lengths_[slot], input.tokens.size(), context_length_),
-                "Use a shorter prompt, fewer new tokens or a longer context.");
-        }
-        for (const std::int32_t token : input.tokens) {
-            if (token < 0 || token >= config_.vocab_size) {
-                return make_error(ErrorCode::bad_input,
-                                  fmt::format("Token id {} is outside the model's vocabulary of {}.", token,
-                                              config_.vocab_size),
-                                  "The tokenizer does not belong to this model.");
-            }
-        }
-    }
-    return {};
-}
-
 Expected<> CpuSession::step(std::span<const SlotInput> inputs, std::span<float> logits) {
-    if (auto ok = check(inputs, logits.size(), inputs.size() * static_cast<std::size_t>(config_.vocab_size));
-        !ok) {
+    const StepLimits limits{lengths_, context_length_, config_.vocab_size};
+    const std::size_t expected = inputs.size() * static_cast<std::size_t>(config_.vocab_size);
+    if (auto ok = check_step(limits, inputs, logits.size(), expected); !ok) {
         return ok;
     }
     run(inputs, logits.data());
@@ -111,7 +72,8 @@ Expected<> CpuSession::step(std::span<const SlotInput> inputs, std::span<float> 
 }
 
 Expected<> CpuSession::step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) {
-    if (auto ok = check(inputs, ids.size(), inputs.size()); !ok) {
+    const StepLimits limits{lengths_, context_length_, config_.vocab_size};
+    if (auto ok = check_step(limits, inputs, ids.size(), inputs.size()); !ok) {
         return ok;
     }
     run(inputs, greedy_logits_.data());

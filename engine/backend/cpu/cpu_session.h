@@ -40,8 +40,6 @@ class CpuSession final : public Session {
         std::int64_t logits_row; ///< -1: its logits are not asked for
     };
 
-    Expected<> check(std::span<const SlotInput> inputs, std::size_t outputs,
-                     std::size_t expected_outputs) const;
     void run(std::span<const SlotInput> inputs, float* logits);
     void forward(float* logits); ///< of rows_
     void attention_block(const LayerWeights& layer, std::int64_t index);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/backend/cuda/cuda_backend.h"
 
+#include "engine/backend/create_check.h"
 #include "engine/backend/cuda/cuda_session.h"
 #include "engine/backend/cuda/status_error.h"
 
-#include <algorithm>
 #include <array>
 #include <cuda_runtime.h>
 #include <fmt/format.h>
@@ -15,22 +15,7 @@ namespace {
 
 using kernels::cuda_status;
 
-constexpr std::int64_t max_inputs = 65'536; ///< 127 * 127 * 65536 * 2 < 2^31: no int32 sum can overflow
-
-Expected<> check_model(const ModelConfig& config, const SessionLimits& limits) {
-    if (limits.max_slots < 1 || limits.context_length < 0) {
-        return make_error(
-            ErrorCode::bad_input,
-            fmt::format("A session needs at least 1 slot and a context of 0 (the model's own) or more; "
-                        "got {} slots and a context of {}.",
-                        limits.max_slots, limits.context_length));
-    }
-    if (limits.context_length > config.max_position_embeddings) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("A context of {} tokens was asked for, but model {} goes up to {}.",
-                                      limits.context_length, config.name, config.max_position_embeddings),
-                          "Ask for a shorter context.");
-    }
+Expected<> check_heads(const ModelConfig& config) {
     if (config.head_dim % 32 != 0 || config.head_dim > kernels::max_head_dim) {
         return make_error(
             ErrorCode::unsupported,
@@ -38,12 +23,6 @@ Expected<> check_model(const ModelConfig& config, const SessionLimits& limits) {
                 "Model {} has heads of {} dimensions; the CUDA backend takes multiples of 32 up to {}.",
                 config.name, config.head_dim, kernels::max_head_dim),
             "Use --backend cpu.");
-    }
-    if (std::max(config.hidden_size, config.intermediate_size) > max_inputs) {
-        return make_error(
-            ErrorCode::unsupported,
-            fmt::format("Model {} has linears with more than {} inputs, for which int32 sums could overflow.",
-                        config.name, max_inputs));
     }
     return {};
 }
@@ -53,11 +32,7 @@ class CudaBackend final : public Backend {
     explicit CudaBackend(DeviceInfo info) : info_(std::move(info)) {}
 
     DeviceInfo device() const override { return info_; }
-    bool supports(const Scheme& scheme) const override {
-        const bool weights_real = scheme.weights == Precision::fp16;
-        const bool activations_real = scheme.activations == Precision::fp16;
-        return weights_real == activations_real && scheme.kv_cache == Precision::fp16;
-    }
+    bool supports(const Scheme& scheme) const override { return runs_here(scheme); }
     Expected<std::unique_ptr<Session>> create(const Checkpoint& checkpoint, const Scheme& scheme,
                                               const SessionLimits& limits) override;
 
@@ -67,18 +42,13 @@ class CudaBackend final : public Backend {
 
 Expected<std::unique_ptr<Session>> CudaBackend::create(const Checkpoint& checkpoint, const Scheme& scheme,
                                                        const SessionLimits& limits) {
-    if (!supports(scheme)) {
-        return make_error(
-            ErrorCode::unsupported,
-            fmt::format("The CUDA backend cannot run scheme {}: it multiplies integers with integers or "
-                        "halves with halves, and keeps the KV cache in halves.",
-                        scheme.id));
-    }
     const ModelConfig& config = checkpoint.config();
-    if (auto ok = check_model(config, limits); !ok) {
+    const auto ok =
+        check_create("CUDA", config, scheme, limits).and_then([&] { return check_heads(config); });
+    if (!ok) {
         return tl::unexpected(ok.error());
     }
-    const int context = limits.context_length > 0 ? limits.context_length : config.max_position_embeddings;
+    const int context = context_of(config, limits);
     try {
         auto weights = load_weights(checkpoint, scheme);
         if (!weights) {
