@@ -49,6 +49,8 @@ int selftest_command(const SelftestArguments& arguments);
 
 struct BenchArguments {
     worker::BenchOptions options;
+    std::string model;    ///< folder or "demo"; empty: random weights
+    std::string problems; ///< file or "demo"; empty: none
     bool json = false;
 };
 int bench_command(const BenchArguments& arguments);

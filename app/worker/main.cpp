@@ -82,10 +82,17 @@ void add_bench(CLI::App& app, BenchArguments& arguments, int& code) {
     worker::BenchOptions& options = arguments.options;
     options.schemes = {"fp16", "int8", "w4a4-rot"};
     options.batch_sizes = {1};
-    CLI::App* bench = app.add_subcommand("bench", "Time schemes and batch sizes on random weights");
+    CLI::App* bench =
+        app.add_subcommand("bench", "Time schemes and batch sizes, beside what the device reaches at best");
     bench->add_option("--backend", options.backend, "auto, cpu or cuda")->capture_default_str();
     bench->add_option("--shape", options.shape, "llama-2-7b, llama-2-13b or tiny")->capture_default_str();
-    bench->add_flag("--random-weights")->description("What it always does; for the record of a command line");
+    CLI::Option* const random =
+        bench->add_flag("--random-weights")
+            ->description("What it does without --model; for the record of a command line");
+    CLI::Option* const model = bench
+                                   ->add_option("--model", arguments.model,
+                                                "Weights of this folder, or demo, instead of random ones")
+                                   ->excludes(random);
     bench->add_option("--schemes", options.schemes, "Quantization schemes, comma-separated")
         ->delimiter(',')
         ->capture_default_str();
@@ -102,6 +109,20 @@ void add_bench(CLI::App& app, BenchArguments& arguments, int& code) {
     bench->add_option("--rounds", options.rounds, "Timed rounds a cell")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
+    bench
+        ->add_option("--energy-seconds", options.energy_seconds,
+                     "Energy a token is measured over this long for each cell; 0: not at all")
+        ->check(CLI::Range(0.0, 600.0))
+        ->capture_default_str();
+    bench
+        ->add_option("--requests", options.requests,
+                     "Generate this many requests of --output tokens instead, as HumanEval is run: slots are "
+                     "refilled, prompts have its lengths, nothing stops early")
+        ->check(CLI::Range(1, 1 << 20));
+    bench
+        ->add_option("--problems", arguments.problems,
+                     "With --requests: take the prompts of this problem file, or demo")
+        ->needs(model);
     bench->add_flag("--json", arguments.json, "One JSON document on stdout");
     bench->callback([&] { code = bench_command(arguments); });
 }

@@ -31,6 +31,7 @@ struct MemoryReport {
     std::int64_t other_weight_bytes = 0;  ///< embedding, norms, lm_head
     std::int64_t kv_cache_bytes = 0;
     std::int64_t workspace_bytes = 0; ///< activations, logits, unpacked panels
+    std::int64_t peak_load_bytes = 0; ///< most that was held while the weights were loaded; 0: not counted
 };
 
 /// What a session must be able to hold.

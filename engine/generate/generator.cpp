@@ -28,9 +28,13 @@ struct Active {
 
 class Generation {
   public:
-    Generation(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
+    /// @param tokenizer  null: no text
+    Generation(Session& session, const Tokenizer* tokenizer, std::span<const GenerationRequest> requests,
                const GenerationOptions& options)
-        : session_(session), requests_(requests), options_(options), stops_(tokenizer, options.stop_strings) {
+        : session_(session), requests_(requests), options_(options) {
+        if (tokenizer != nullptr) {
+            stops_.emplace(*tokenizer, options.stop_strings);
+        }
         for (int slot = options.batch_size - 1; slot >= 0; --slot) {
             free_slots_.push_back(slot);
         }
@@ -48,7 +52,7 @@ class Generation {
     Session& session_;
     std::span<const GenerationRequest> requests_;
     const GenerationOptions& options_;
-    StopFinder stops_;
+    std::optional<StopFinder> stops_; ///< none: tokens only
     Sampler sampler_;
     std::size_t next_ = 0;
     std::vector<int> free_slots_;
@@ -102,6 +106,8 @@ void Generation::refill() {
         session_.reset(slot);
         active_.push_back(
             {.request = request, .slot = slot, .started = Clock::now(), .ttft_ms = 0.0, .tokens = {}});
+        active_.back().tokens.reserve(
+            static_cast<std::size_t>(std::min(requests_[request].max_new_tokens, session_.context_length())));
     }
 }
 
@@ -132,10 +138,13 @@ Expected<> Generation::take_token(Active& sequence, std::int32_t token, bool& fi
     }
     const bool last =
         count >= request.max_new_tokens || session_.length(sequence.slot) >= session_.context_length();
-    if (!eos && !last && !stops_.possible(sequence.tokens)) {
+    if (!eos && !last && !(stops_ && stops_->possible(sequence.tokens))) {
         return {};
     }
-    auto text = stops_.completion(request.prompt_text, request.prompt, sequence.tokens);
+    Expected<StopFinder::Text> text;
+    if (stops_) {
+        text = stops_->completion(request.prompt_text, request.prompt, sequence.tokens);
+    }
     if (!text) {
         return tl::unexpected(text.error());
     }
@@ -180,17 +189,20 @@ Expected<> Generation::step() {
     if (options_.on_tokens) {
         options_.on_tokens(static_cast<std::int64_t>(active_.size()));
     }
-    std::vector<Active> running;
+    std::size_t running = 0;
     for (std::size_t i = 0; i < active_.size(); ++i) {
         bool finished = false;
         if (auto ok = take_token(active_[i], ids_[i], finished); !ok) {
             return ok;
         }
         if (!finished) {
-            running.push_back(std::move(active_[i]));
+            if (running != i) {
+                active_[running] = std::move(active_[i]);
+            }
+            ++running;
         }
     }
-    active_ = std::move(running);
+    active_.resize(running);
     return {};
 }
 
@@ -217,8 +229,10 @@ const char* to_string(StopReason reason) {
     return "length";
 }
 
-Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
-                    const GenerationOptions& options) {
+namespace {
+
+Expected<> check_and_run(Session& session, const Tokenizer* tokenizer,
+                         std::span<const GenerationRequest> requests, const GenerationOptions& options) {
     if (options.batch_size < 1 || options.batch_size > session.max_slots()) {
         return make_error(ErrorCode::bad_input,
                           fmt::format("A batch size of {} was asked for; this session has {} slots.",
@@ -228,6 +242,21 @@ Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<cons
         return make_error(ErrorCode::internal, "generate() was called without on_done.");
     }
     return Generation(session, tokenizer, requests, options).run();
+}
+
+} // namespace
+
+Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
+                    const GenerationOptions& options) {
+    return check_and_run(session, &tokenizer, requests, options);
+}
+
+Expected<> generate_tokens(Session& session, std::span<const GenerationRequest> requests,
+                           const GenerationOptions& options) {
+    if (!options.stop_strings.empty()) {
+        return make_error(ErrorCode::internal, "generate_tokens() was given stop strings.");
+    }
+    return check_and_run(session, nullptr, requests, options);
 }
 
 } // namespace quantscope

@@ -66,4 +66,9 @@ struct GenerationOptions {
 Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
                     const GenerationOptions& options);
 
+/// As generate(), of token ids alone: nothing is decoded, `completion` stays empty. Errors besides: internal
+/// (stop strings, which need text).
+Expected<> generate_tokens(Session& session, std::span<const GenerationRequest> requests,
+                           const GenerationOptions& options);
+
 } // namespace quantscope

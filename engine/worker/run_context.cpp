@@ -35,6 +35,9 @@ Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, int ba
         {"workspace_bytes", static_cast<double>(memory.workspace_bytes)},
         {"load_s", (*entry)->load_s},
     };
+    if (memory.peak_load_bytes > 0) {
+        metric.values.emplace("peak_load_bytes", static_cast<double>(memory.peak_load_bytes));
+    }
     context.writer.send(std::move(metric));
     return entry;
 }

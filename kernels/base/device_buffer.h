@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/device_memory.h"
 #include "kernels/base/status.h"
 
 #include <cstddef>
@@ -24,8 +25,10 @@ class DeviceBuffer {
     DeviceBuffer(const DeviceBuffer&) = delete;
     DeviceBuffer& operator=(const DeviceBuffer&) = delete;
     ~DeviceBuffer() {
-        if (data_ != nullptr)
+        if (data_ != nullptr) {
             static_cast<void>(cudaFree(data_));
+            device_memory::add(-static_cast<std::int64_t>(bytes()));
+        }
     }
 
     /// Replaces the contents by `count` fresh elements. Errors: out_of_memory with bytes needed and free.
@@ -45,6 +48,7 @@ class DeviceBuffer {
             return status;
         }
         fresh.size_ = count;
+        device_memory::add(static_cast<std::int64_t>(bytes));
         *this = std::move(fresh);
         return {};
     }

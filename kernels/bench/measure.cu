@@ -36,6 +36,28 @@ __global__ void read_all(const uint4* data, std::size_t count, std::uint32_t* si
         *sink = sum;
 }
 
+constexpr int mma_steps = 2048;
+constexpr int mma_chains = 8; ///< independent products of a warp
+
+__global__ void multiply_int8(const std::uint32_t* data, std::int32_t* sink) {
+    const std::uint32_t* const mine = data + (blockIdx.x * blockDim.x + threadIdx.x) % 1024 * 6;
+    const std::uint32_t a0 = mine[0], a1 = mine[1], a2 = mine[2], a3 = mine[3], b0 = mine[4], b1 = mine[5];
+    std::int32_t sums[mma_chains][4] = {};
+    for (int step = 0; step < mma_steps; ++step)
+#pragma unroll
+        for (auto& c : sums)
+            asm volatile(
+                "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+                "{%0,%1,%2,%3};"
+                : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+                : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+    std::int32_t sum = 0;
+    for (const auto& c : sums)
+        sum += c[0] ^ c[1] ^ c[2] ^ c[3];
+    if (sum == 0x12345678)
+        *sink = sum;
+}
+
 /// Two events that are destroyed with the object.
 struct Events {
     cudaEvent_t start = nullptr;
@@ -105,6 +127,53 @@ Status measure_read_ceiling(cudaStream_t stream, double& bytes_per_s) {
             ms));
         bytes_per_s = std::max(bytes_per_s, static_cast<double>(data.bytes()) / (ms / 1e3));
     }
+    return {};
+}
+
+Status measure_copy_ceiling(cudaStream_t stream, double& bytes_per_s) {
+    std::size_t free_bytes = 0;
+    std::size_t total_bytes = 0;
+    QS_CUDA_TRY(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for free memory");
+    DeviceBuffer<std::uint32_t> from;
+    DeviceBuffer<std::uint32_t> to;
+    QS_TRY(from.allocate(std::min(std::size_t{2} << 30U, free_bytes / 4) / sizeof(std::uint32_t)));
+    QS_TRY(to.allocate(from.size()));
+    QS_TRY(fill_random(from.data(), from.size(), 2, 0xFFFFFFFFU, 0, stream));
+    float ms = 0;
+    QS_TRY(median_ms(
+        11, stream,
+        [&]() -> Status {
+            QS_CUDA_TRY(
+                cudaMemcpyAsync(to.data(), from.data(), from.bytes(), cudaMemcpyDeviceToDevice, stream),
+                "copying memory");
+            return {};
+        },
+        ms));
+    bytes_per_s = 2.0 * static_cast<double>(from.bytes()) / (ms / 1e3);
+    return {};
+}
+
+Status measure_int8_ceiling(cudaStream_t stream, double& ops_per_s) {
+    int blocks = 0;
+    QS_CUDA_TRY(cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, 0),
+                "asking for multiprocessors");
+    constexpr int warps = 16; // a block, one a multiprocessor
+    DeviceBuffer<std::uint32_t> data;
+    DeviceBuffer<std::int32_t> sink;
+    QS_TRY(data.allocate(6 * 1024));
+    QS_TRY(sink.allocate(1));
+    QS_TRY(fill_random(data.data(), data.size(), 3, 0xFFFFFFFFU, 0, stream));
+    float ms = 0;
+    QS_TRY(median_ms(
+        11, stream,
+        [&]() -> Status {
+            multiply_int8<<<blocks, warps * 32, 0, stream>>>(data.data(), sink.data());
+            QS_CUDA_TRY(cudaGetLastError(), "multiplying int8");
+            return {};
+        },
+        ms));
+    const double products = static_cast<double>(blocks) * warps * mma_steps * mma_chains;
+    ops_per_s = products * 2.0 * 16 * 8 * 32 / (ms / 1e3);
     return {};
 }
 

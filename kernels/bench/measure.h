@@ -19,4 +19,12 @@ Status median_ms(int repeats, cudaStream_t stream, const std::function<Status()>
 /// half of what is free).
 Status measure_read_ceiling(cudaStream_t stream, double& bytes_per_s);
 
+/// The rate of a copy within the device's memory, bytes read plus bytes written; 2 GiB (or a quarter of what
+/// is free) to as many.
+Status measure_copy_ceiling(cudaStream_t stream, double& bytes_per_s);
+
+/// The rate of mma.sync on int8 whose operands are random and already in registers; a multiplication and an
+/// addition count as two.
+Status measure_int8_ceiling(cudaStream_t stream, double& ops_per_s);
+
 } // namespace quantscope::kernels

@@ -186,7 +186,8 @@ MemoryReport CudaSession::memory() const {
             .linear_weight_count = weights_.linear_count(),
             .other_weight_bytes = weights_.other_bytes(),
             .kv_cache_bytes = workspace_.kv_bytes(),
-            .workspace_bytes = workspace_.other_bytes()};
+            .workspace_bytes = workspace_.other_bytes(),
+            .peak_load_bytes = weights_.peak_load_bytes};
 }
 
 std::int64_t CudaSession::bytes_per_decode_step(int batch, int context) const {

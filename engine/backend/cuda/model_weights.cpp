@@ -94,12 +94,15 @@ Expected<ModelWeights> Loader::load() {
     ModelWeights weights;
     weights.online_hadamard_block = stage_.online_block();
     weights.layers.resize(static_cast<std::size_t>(config_.num_hidden_layers));
-    auto done = stage_.open();
+    // The tables first: the room that they need is the largest, and it is given back before the layers fill
+    // the memory.
+    auto done = stage_.open().and_then([&] { return tables(weights); });
+    stage_.shrink();
     for (int i = 0; done && i < config_.num_hidden_layers; ++i) {
         done = layer(i, weights.layers[static_cast<std::size_t>(i)]);
     }
     if (done) {
-        done = tables(weights);
+        done = stage_.finish();
     }
     if (!done) {
         return tl::unexpected(done.error());
@@ -135,7 +138,13 @@ std::int64_t ModelWeights::other_bytes() const {
 }
 
 Expected<ModelWeights> load_weights(const Checkpoint& checkpoint, const Scheme& scheme) {
-    return Loader(checkpoint, scheme).load();
+    const std::int64_t before = kernels::device_memory::held_bytes;
+    kernels::device_memory::restart_peak();
+    auto weights = Loader(checkpoint, scheme).load();
+    if (weights) {
+        weights->peak_load_bytes = kernels::device_memory::peak_bytes - before;
+    }
+    return weights;
 }
 
 } // namespace quantscope::cuda

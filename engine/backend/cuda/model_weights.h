@@ -26,7 +26,8 @@ struct ModelWeights {
     kernels::PackedWeights lm_head;          ///< [vocab][hidden] halves
     kernels::PackedWeights embedding; ///< [vocab][hidden] halves; empty when tied: lm_head serves for both
     bool tied = false;
-    int online_hadamard_block = 1; ///< block Hadamard of down_proj's input; 1: none
+    int online_hadamard_block = 1;    ///< block Hadamard of down_proj's input; 1: none
+    std::int64_t peak_load_bytes = 0; ///< device memory held at most while it was loaded
 
     const kernels::PackedWeights& embedding_table() const { return tied ? lm_head : embedding; }
     std::int64_t linear_bytes() const;

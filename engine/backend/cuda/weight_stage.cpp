@@ -20,8 +20,6 @@ using kernels::cuda_status;
 using kernels::DeviceBuffer;
 using kernels::PackedWeights;
 
-constexpr std::size_t piece_bytes = std::size_t{64} << 20U; ///< of a file, on its way to the device
-
 constexpr auto loading = "Loading the model onto the GPU";
 
 kernels::FileType file_type(DType dtype) {
@@ -40,13 +38,6 @@ Expected<> grow(DeviceBuffer<T>& buffer, std::size_t count) {
     return {};
 }
 
-Expected<> upload(void* to, const void* from, std::size_t bytes) {
-    QS_CUDA_EXPECT(
-        cuda_status(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "copying weights to the device"),
-        loading);
-    return {};
-}
-
 } // namespace
 
 WeightStage::WeightStage(const Checkpoint& checkpoint, const Scheme& scheme)
@@ -57,30 +48,68 @@ WeightStage::WeightStage(const Checkpoint& checkpoint, const Scheme& scheme)
               .online_block()) {}
 
 Expected<> WeightStage::open() {
-    if (auto ok = grow(found_, 1); !ok) {
-        return ok;
+    // A word for each matrix that is read, and one for each that is stored as halves.
+    const std::size_t words = 16 * (static_cast<std::size_t>(config_.num_hidden_layers) + 1);
+    auto room = upload_.open().and_then([&] { return grow(found_, words); }).and_then([&] {
+        return grow(raw_, StagedUpload::piece_bytes);
+    });
+    if (!room) {
+        return room;
     }
     QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"),
                    loading);
-    if (!rotated_) {
-        return {};
-    }
-    const std::vector<float> signs = rotation_signs(config_.hidden_size);
-    if (auto ok = grow(signs_, signs.size()); !ok) {
-        return ok;
-    }
-    return upload(signs_.data(), signs.data(), signs_.bytes());
+    return rotated_ ? upload(rotation_signs(config_.hidden_size), signs_) : Expected<>();
 }
 
-Expected<> WeightStage::take_found(std::uint32_t& found) {
-    QS_CUDA_EXPECT(cuda_status(cudaMemcpy(&found, found_.data(), sizeof found, cudaMemcpyDeviceToHost),
-                               "converting weights on the device"),
-                   loading);
-    if (found != 0) {
-        QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"),
-                       loading);
+Expected<> WeightStage::upload(const std::vector<float>& values, DeviceBuffer<float>& out) {
+    QS_CUDA_EXPECT(out.allocate(values.size()), loading);
+    constexpr std::size_t piece = StagedUpload::piece_bytes / sizeof(float);
+    for (std::size_t done = 0; done < values.size(); done += piece) {
+        const std::size_t count = std::min(piece, values.size() - done);
+        if (auto ok = upload_.copy(out.data() + done, values.data() + done, count * sizeof(float)); !ok) {
+            return ok;
+        }
     }
     return {};
+}
+
+/// Where the next conversion reports; finish() says so with `name`.
+Expected<std::uint32_t*> WeightStage::watch(const std::string& name, const TensorView* tensor) {
+    if (watched_.size() == found_.size()) {
+        return make_error(ErrorCode::internal, "More weights were converted than there was room to watch.");
+    }
+    watched_.push_back({name, tensor != nullptr ? std::optional(*tensor) : std::nullopt});
+    return found_.data() + (watched_.size() - 1);
+}
+
+Expected<> WeightStage::finish() {
+    std::vector<std::uint32_t> found(watched_.size());
+    QS_CUDA_EXPECT(cuda_status(cudaMemcpy(found.data(), found_.data(), found.size() * sizeof found[0],
+                                          cudaMemcpyDeviceToHost),
+                               "converting weights on the device"),
+                   loading);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const Watched& watched = watched_[i];
+        if (found[i] == 0) {
+            continue;
+        }
+        if (!watched.tensor) {
+            return make_error(
+                ErrorCode::unsupported,
+                fmt::format("{} has a weight beyond 65504, the largest that a half holds.", watched.name),
+                "Use --backend cpu, which keeps the checkpoint's precision.");
+        }
+        auto finite = check_finite(*watched.tensor); // names the element
+        return finite ? make_error(ErrorCode::bad_input,
+                                   fmt::format("Tensor {} changed while it was read.", watched.name))
+                      : finite;
+    }
+    return {};
+}
+
+void WeightStage::shrink() {
+    values_ = {};
+    halves_ = {};
 }
 
 Expected<> WeightStage::vector(const std::string& name, int size, DeviceBuffer<float>& out) {
@@ -94,8 +123,7 @@ Expected<> WeightStage::vector(const std::string& name, int size, DeviceBuffer<f
     }
     std::vector<float> values(static_cast<std::size_t>(size));
     to_f32(*tensor, 0, values);
-    QS_CUDA_EXPECT(out.allocate(values.size()), loading);
-    return upload(out.data(), values.data(), out.bytes());
+    return upload(values, out);
 }
 
 Expected<> WeightStage::read_part(const Part& part, int inputs, float* out) {
@@ -104,27 +132,22 @@ Expected<> WeightStage::read_part(const Part& part, int inputs, float* out) {
     if (!tensor) {
         return tl::unexpected(tensor.error());
     }
-    if (auto ok = grow(raw_, piece_bytes); !ok) {
-        return ok;
+    const auto found = watch(part.name, &*tensor);
+    if (!found) {
+        return tl::unexpected(found.error());
     }
+    constexpr std::size_t piece = StagedUpload::piece_bytes;
     const auto element_bytes = static_cast<std::size_t>(byte_size(tensor->dtype));
-    for (std::size_t done = 0; done < tensor->data.size(); done += piece_bytes) {
-        const std::size_t bytes = std::min(piece_bytes, tensor->data.size() - done);
-        if (auto ok = upload(raw_.data(), tensor->data.data() + done, bytes); !ok) {
+    for (std::size_t done = 0; done < tensor->data.size(); done += piece) {
+        const std::size_t bytes = std::min(piece, tensor->data.size() - done);
+        if (auto ok = upload_.copy(raw_.data(), tensor->data.data() + done, bytes); !ok) {
             return ok;
         }
         QS_CUDA_EXPECT(kernels::widen(file_type(tensor->dtype), raw_.data(), bytes / element_bytes,
-                                      out + done / element_bytes, found_.data(), nullptr),
+                                      out + done / element_bytes, *found, nullptr),
                        loading);
     }
-    std::uint32_t found = 0;
-    if (auto ok = take_found(found); !ok || found == 0) {
-        return ok;
-    }
-    auto finite = check_finite(*tensor); // names the element
-    return finite ? make_error(ErrorCode::bad_input,
-                               fmt::format("Tensor {} changed while it was read.", part.name))
-                  : finite;
+    return {};
 }
 
 Expected<> WeightStage::rotate_rows(float* values, int rows, int cols, int block, bool signs) {
@@ -193,18 +216,16 @@ Expected<> WeightStage::pack(Precision precision, const std::string& name, kerne
                              int cols, PackedWeights& out) {
     const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
     if (precision == Precision::fp16) {
-        DeviceBuffer<__half> narrowed;
-        QS_CUDA_EXPECT(narrowed.allocate(count), loading);
-        QS_CUDA_EXPECT(kernels::narrow(values_.data(), count, narrowed.data(), found_.data(), nullptr),
-                       loading);
-        QS_CUDA_EXPECT(kernels::pack_weights_f16(order, narrowed.data(), rows, cols, out, nullptr), loading);
-        std::uint32_t found = 0;
-        if (auto ok = take_found(found); !ok || found == 0) {
+        const auto found = watch(name, nullptr);
+        if (!found) {
+            return tl::unexpected(found.error());
+        }
+        if (auto ok = grow(halves_, count); !ok) {
             return ok;
         }
-        return make_error(ErrorCode::unsupported,
-                          fmt::format("{} has a weight beyond 65504, the largest that a half holds.", name),
-                          "Use --backend cpu, which keeps the checkpoint's precision.");
+        QS_CUDA_EXPECT(kernels::narrow(values_.data(), count, halves_.data(), *found, nullptr), loading);
+        QS_CUDA_EXPECT(kernels::pack_weights_f16(order, halves_.data(), rows, cols, out, nullptr), loading);
+        return {};
     }
     const int padded = kernels::padded_cols(cols);
     auto room = grow(codes_, static_cast<std::size_t>(rows) * static_cast<std::size_t>(padded)).and_then([&] {

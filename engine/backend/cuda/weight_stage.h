@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "engine/backend/cuda/staged_upload.h"
 #include "engine/model/checkpoint.h"
 #include "engine/schemes/scheme.h"
 #include "kernels/gemm/packed_weights.h"
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,7 +14,8 @@
 namespace quantscope::cuda {
 
 /// The device memory through which one matrix at a time passes: file bytes, f32, rotated f32, codes, packed.
-/// The transforms are those of engine/schemes/rotation.h.
+/// The transforms are those of engine/schemes/rotation.h. Nothing waits for the device until finish(), so
+/// that files are read while it works.
 class WeightStage {
   public:
     /// What the rotation does to a matrix (WeightRotation's functions).
@@ -25,7 +28,7 @@ class WeightStage {
 
     WeightStage(const Checkpoint& checkpoint, const Scheme& scheme);
 
-    /// Errors of this and of all below: bad_input, unsupported, oom, device.
+    /// Errors of this and of all below: bad_input (missing tensor), unsupported, oom, device.
     Expected<> open();
 
     Expected<> vector(const std::string& name, int size, kernels::DeviceBuffer<float>& out);
@@ -36,6 +39,12 @@ class WeightStage {
     /// A table that no scheme quantizes, as halves.
     Expected<> table(const Part& part, int inputs, const kernels::DeviceBuffer<float>* gamma,
                      kernels::PackedWeights& out);
+
+    /// Waits for all of it. Errors: what the conversions found besides: bad_input (NaN or infinite weights,
+    /// naming the element), unsupported (a weight too large for a half).
+    Expected<> finish();
+    /// Gives back the room of the largest matrices.
+    void shrink();
 
     bool folds_norms() const { return rotated_; }
     int online_block() const { return rotated_ ? inner_block_ : 1; }
@@ -48,7 +57,8 @@ class WeightStage {
     Expected<> rotate_rows(float* values, int rows, int cols, int block, bool signs);
     Expected<> pack(Precision precision, const std::string& name, kernels::RowOrder order, int rows, int cols,
                     kernels::PackedWeights& out);
-    Expected<> take_found(std::uint32_t& found);
+    Expected<> upload(const std::vector<float>& values, kernels::DeviceBuffer<float>& out);
+    Expected<std::uint32_t*> watch(const std::string& name, const TensorView* tensor);
 
     const Checkpoint& checkpoint_;
     const ModelConfig& config_;
@@ -60,7 +70,16 @@ class WeightStage {
     kernels::DeviceBuffer<float> values_;        ///< the matrix
     kernels::DeviceBuffer<std::int8_t> codes_;   ///< [rows][padded cols]
     kernels::DeviceBuffer<float> scales_;        ///< [rows]
-    kernels::DeviceBuffer<std::uint32_t> found_; ///< what conversions found
+    kernels::DeviceBuffer<__half> halves_;       ///< [rows][cols]
+    kernels::DeviceBuffer<std::uint32_t> found_; ///< what conversions found, a word each
+
+    /// A conversion whose word of found_ is looked at in finish().
+    struct Watched {
+        std::string name;
+        std::optional<TensorView> tensor; ///< none: the conversion to halves
+    };
+    std::vector<Watched> watched_;
+    StagedUpload upload_; ///< last: it waits for what is on its way before the others go
 };
 
 } // namespace quantscope::cuda

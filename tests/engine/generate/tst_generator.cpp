@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/generate/generator.h"
+#include "engine/generate/stop_finder.h"
 #include "engine/model/tokenizer.h"
 #include "golden_model.h"
 
@@ -22,6 +23,9 @@ class GeneratorTest : public QObject {
     void samplesDifferBySampleAndSeed();
     void slotsAreRefilled();
     void stopStringsCutTheCompletion();
+    void noStopIsMissed_data();
+    void noStopIsMissed();
+    void tokensAloneNeedNoTokenizer();
     void eosEndsASequence();
     void contextEndsASequence();
     void badRequestsLetTheOthersGoOn();
@@ -148,6 +152,57 @@ void GeneratorTest::stopStringsCutTheCompletion() {
         QVERIFY(cut.completion_tokens <= result.completion_tokens);
         QVERIFY(std::equal(cut.tokens.begin(), cut.tokens.end(), result.tokens.begin()));
     }
+}
+
+void GeneratorTest::noStopIsMissed_data() {
+    QTest::addColumn<QString>("folder");
+    for (const char* folder : {"tied", "tokenizer-bytes", "tokenizer-strips"}) {
+        QTest::newRow(folder) << QString::fromLatin1(folder);
+    }
+}
+
+/// Wherever the text first holds a stop, the cheap look at the last tokens said that it might.
+void GeneratorTest::noStopIsMissed() {
+    QFETCH(QString, folder);
+    const auto tokenizer = value(Tokenizer::open(model_folder(folder.toStdString())));
+    const std::vector<std::string> stops = {"\ndef", "a", "re", "\n#", " b", "( ", "é", "\n\n"};
+    std::uint32_t state = 7;
+    int found = 0;
+    for (int sequence = 0; sequence < 300; ++sequence) {
+        const std::span one(&stops[static_cast<std::size_t>(sequence) % stops.size()], 1);
+        StopFinder finder(*tokenizer, one);
+        const std::vector<std::int32_t> prompt = value(tokenizer->encode_prompt("def f"));
+        std::vector<std::int32_t> tokens;
+        for (int i = 0; i < 40; ++i) {
+            state = state * 1664525U + 1013904223U;
+            tokens.push_back(static_cast<std::int32_t>((state >> 8U) %
+                                                       static_cast<std::uint32_t>(tokenizer->vocab_size())));
+            const bool possible = finder.possible(tokens);
+            if (value(finder.completion("def f", prompt, tokens)).stop_found) {
+                QVERIFY2(possible, qPrintable(QString::number(sequence)));
+                ++found;
+                break;
+            }
+        }
+    }
+    QVERIFY(found > 20);
+}
+
+void GeneratorTest::tokensAloneNeedNoTokenizer() {
+    const auto all = requests(5, 6);
+    const Results with_text = run(*session_, all, {.batch_size = 3});
+    Results tokens;
+    GenerationOptions options;
+    options.batch_size = 2;
+    options.on_done = [&](GenerationResult result) { tokens[result.request] = std::move(result); };
+    QVERIFY(generate_tokens(*session_, all, options));
+    QCOMPARE(tokens.size(), with_text.size());
+    for (const auto& [index, result] : with_text) {
+        QVERIFY(tokens[index].tokens == result.tokens);
+        QVERIFY(tokens[index].completion.empty());
+    }
+    options.stop_strings = {"x"};
+    QVERIFY(!generate_tokens(*session_, all, options));
 }
 
 void GeneratorTest::eosEndsASequence() {

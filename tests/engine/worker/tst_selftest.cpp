@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/backend/backend.h"
 #include "engine/worker/bench.h"
+#include "engine/worker/humaneval_lengths.h"
 #include "engine/worker/random_checkpoint.h"
 #include "engine/worker/selftest.h"
 
@@ -17,7 +18,10 @@ class TestSelftest : public QObject {
     void wrongModelIsNamed();
     void cudaAnswersOrSaysWhyNot();
     void benchTimesEveryCell();
+    void benchGoesOnWhereABatchDoesNotFit();
+    void benchGeneratesRequests();
     void benchRefusesUnknownNames();
+    void promptLengthsAreHumanEvals();
     void randomTensorsAreFiniteAndDiffer();
 };
 
@@ -78,12 +82,83 @@ void TestSelftest::benchTimesEveryCell() {
     QCOMPARE(cells.size(), std::size_t{4});
     QCOMPARE(cells[3].scheme, std::string("w4a4-rot"));
     QCOMPARE(cells[3].batch_size, 3);
+    QCOMPARE(cells[2].scheme, std::string("int8")); // the schemes take turns at each batch size
+    QCOMPARE(cells[2].batch_size, 3);
     for (const worker::BenchCell& cell : cells) {
         QVERIFY(cell.ttft_ms > 0.0 && cell.tpot_p50_ms > 0.0 && cell.tokens_per_s > 0.0 &&
                 cell.bytes_per_s > 0.0);
         QVERIFY(cell.tpot_p50_ms <= cell.tpot_p90_ms && cell.tpot_p90_ms <= cell.tpot_p99_ms);
         QVERIFY(!cell.fraction_of_read_ceiling); // no ceiling is measured for a CPU
+        QVERIFY(!cell.energy && !cell.error && !cell.generation);
+        QVERIFY(cell.memory.linear_weight_bytes > 0 && cell.final_bytes() > cell.memory.kv_cache_bytes);
     }
+}
+
+void TestSelftest::benchGoesOnWhereABatchDoesNotFit() {
+    worker::BenchOptions options;
+    options.backend = "cpu";
+    options.shape = "tiny";
+    options.schemes = {"w4a4-rtn"};
+    options.batch_sizes = {1, 1 << 30};
+    options.prompt_tokens = 2;
+    options.output_tokens = 8;
+    options.rounds = 1;
+    std::vector<worker::BenchCell> cells;
+    QVERIFY(worker::run_bench(
+        options, [](const worker::BenchHeader&) {},
+        [&](const worker::BenchCell& cell) { cells.push_back(cell); }));
+    QCOMPARE(cells.size(), std::size_t{2});
+    QVERIFY(cells[0].error && cells[0].error->code == ErrorCode::out_of_memory);
+    QCOMPARE(cells[0].batch_size, 1 << 30);
+    QVERIFY(!cells[1].error && cells[1].tpot_p50_ms > 0.0);
+}
+
+void TestSelftest::benchGeneratesRequests() {
+    worker::BenchOptions options;
+    options.backend = "cpu";
+    options.shape = "tiny";
+    options.schemes = {"int8"};
+    options.batch_sizes = {4};
+    options.output_tokens = 7;
+    options.requests = 9;
+    std::vector<worker::BenchCell> cells;
+    const auto run = [&] {
+        cells.clear();
+        return worker::run_bench(
+            options, [](const worker::BenchHeader&) {},
+            [&](const worker::BenchCell& cell) { cells.push_back(cell); });
+    };
+    QVERIFY(run());
+    QCOMPARE(cells.size(), std::size_t{1});
+    const worker::BenchGeneration& made = cells[0].generation.value();
+    QCOMPARE(made.requests, 9);
+    QCOMPARE(made.new_tokens, std::int64_t{9 * 7}); // forced: nothing stops early
+    QCOMPARE(made.steps, std::int64_t{3 * 7});      // 4, 4 and 1 at a time
+    std::int64_t prompts = 0;
+    for (int i = 0; i < 9; ++i) {
+        prompts += worker::humaneval_prompt_tokens(i);
+    }
+    QCOMPARE(made.prompt_tokens, prompts);
+    QVERIFY(made.host_seconds > 0.0 && made.host_seconds < made.seconds);
+
+    options.problems = QUANTSCOPE_SOURCE_DIR "/resources/demo/problems.jsonl";
+    QVERIFY(!run()); // no tokenizer
+    options.model = QUANTSCOPE_SOURCE_DIR "/resources/demo/model";
+    options.requests = 3;
+    QVERIFY(run());
+    QCOMPARE(cells[0].generation->new_tokens, std::int64_t{3 * 7});
+    QVERIFY(cells[0].generation->prompt_tokens != prompts);
+}
+
+void TestSelftest::promptLengthsAreHumanEvals() {
+    int sum = 0;
+    for (int i = 0; i < 32; ++i) {
+        const int tokens = worker::humaneval_prompt_tokens(i);
+        QVERIFY(tokens >= 60 && tokens <= 450);
+        QCOMPARE(worker::humaneval_prompt_tokens(i + 32), tokens);
+        sum += tokens;
+    }
+    QCOMPARE(sum / 32, 152);
 }
 
 void TestSelftest::benchRefusesUnknownNames() {
