@@ -2,6 +2,7 @@
 #include "kernels/attention/prefill.cuh"
 
 #include "kernels/base/device.cuh"
+#include "kernels/base/exponential.cuh"
 #include "kernels/gemm/fragments.cuh"
 
 #include <cmath>
@@ -193,7 +194,7 @@ class WarpRows {
             peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, 1));
             peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, 2));
             const float base = peak == -INFINITY ? 0.0F : peak; // a row of another slot has no keys here
-            const float rescale = expf(peak_[upper] - base);
+            const float rescale = exponential(peak_[upper] - base);
             peak_[upper] = peak;
             float weight = weight_[upper] * rescale;
 #pragma unroll
@@ -201,7 +202,7 @@ class WarpRows {
 #pragma unroll
                 for (int i = 0; i < 2; ++i) {
                     float& score = scores[j][2 * upper + i];
-                    score = expf(score - base);
+                    score = score == -INFINITY ? 0.0F : exponential(score - base);
                     weight += score;
                 }
             weight_[upper] = weight;

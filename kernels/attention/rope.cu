@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention/attention.h"
+
+#include "kernels/attention/rope.cuh"
 #include "kernels/base/device.cuh"
 
 namespace quantscope::kernels {
@@ -23,9 +25,9 @@ __global__ void rotate_and_append_kernel(const AttentionRows r, const float* cos
     if (head < s.heads + s.kv_heads) {
         const float cosine = cosines[static_cast<std::size_t>(position) * half + i];
         const float sine = sines[static_cast<std::size_t>(position) * half + i];
-        const float first = a;
-        a = first * cosine - b * sine;
-        b = b * cosine + first * sine;
+        const float2 rotated = rotate_pair(a, b, cosine, sine);
+        a = rotated.x;
+        b = rotated.y;
     }
     if (head < s.heads) {
         x[i] = a;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/check/canonical.h"
 #include "kernels/check/support.h"
 #include "kernels/gemm/multiply.h"
 
@@ -124,7 +125,8 @@ Status check_half(const Shape& s, std::mt19937& random, CheckResult& result) {
 }
 
 /// Every epilogue: multiply() over the whole batch against stream_gemm() on pieces of it, bit for bit; that a
-/// row does not depend on its neighbours follows. silu_mul is also held against double arithmetic.
+/// row does not depend on its neighbours follows. Integers are also held against the CPU engine's arithmetic,
+/// bit for bit, and all against double's.
 Status check_epilogue(WeightFormat format, Epilogue epilogue, const Shape& s, std::mt19937& random,
                       CheckResult& result) {
     const int padded = (s.cols + 63) / 64 * 64;
@@ -186,6 +188,7 @@ Status check_epilogue(WeightFormat format, Epilogue epilogue, const Shape& s, st
     expect_equal(out, pieces, "element", result);
 
     std::vector<double> expected(out.size());
+    std::vector<float> exact(out.size()); // integers only
     const auto dot = [&](int b, int n) {
         double sum = 0.0;
         for (int k = 0; k < s.cols; ++k) {
@@ -194,19 +197,28 @@ Status check_epilogue(WeightFormat format, Epilogue epilogue, const Shape& s, st
             sum += f16 ? static_cast<double>(__half2float(x_halves[at_x])) * __half2float(w_halves[at_w])
                        : static_cast<double>(x_codes[at_x]) * w_codes[at_w];
         }
-        return f16 ? sum : sum * (0.02F * 0.01F);
+        return sum;
     };
+    const double unit = f16 ? 1.0 : 0.02F * 0.01F;
+    const auto scaled = [](double sum) { return (0.02F * 0.01F) * static_cast<float>(sum); };
     for (int b = 0; b < s.batch; ++b) {
         for (int n = 0; n < out_cols; ++n) {
             const std::size_t at = static_cast<std::size_t>(b) * out_cols + n;
-            const double y = dot(b, n);
-            expected[at] = epilogue == Epilogue::silu_mul ? y / (1.0 + std::exp(-y)) * dot(b, n + out_cols)
+            const double sum = dot(b, n);
+            const double up_sum = epilogue == Epilogue::silu_mul ? dot(b, n + out_cols) : 0.0;
+            const double y = sum * unit;
+            expected[at] = epilogue == Epilogue::silu_mul       ? y / (1.0 + std::exp(-y)) * up_sum * unit
                            : epilogue == Epilogue::add_residual ? before[at] + y
                                                                 : y;
+            exact[at] = epilogue == Epilogue::silu_mul ? canonical::silu_times(scaled(sum), scaled(up_sum))
+                        : epilogue == Epilogue::add_residual ? before[at] + scaled(sum)
+                                                             : scaled(sum);
         }
     }
     const double error = relative_error(out, expected);
     result.passed = result.passed && error < 1e-5;
+    if (!f16)
+        expect_equal(out, exact, "element", result);
     result.detail += ", relative error " + figure(error);
     return {};
 }

@@ -2,6 +2,7 @@
 #include "kernels/gemm/stream_gemm.h"
 
 #include "kernels/base/device.cuh"
+#include "kernels/base/exponential.cuh"
 #include "kernels/gemm/fragments.cuh"
 
 #include <algorithm>
@@ -154,7 +155,7 @@ class Finisher {
         else if constexpr (epilogue == Epilogue::add_residual)
             static_cast<float*>(a_.out)[at_] = residual_ + y;
         else
-            static_cast<float*>(a_.out)[at_] = y / (1.0F + expf(-y)) * scaled(up_acc, up_scale_);
+            static_cast<float*>(a_.out)[at_] = silu_times(y, scaled(up_acc, up_scale_));
     }
 
   private:

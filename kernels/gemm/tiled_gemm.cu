@@ -2,6 +2,7 @@
 #include "kernels/gemm/tiled_gemm.h"
 
 #include "kernels/base/device.cuh"
+#include "kernels/base/exponential.cuh"
 #include "kernels/base/launch.h"
 #include "kernels/gemm/fragments.cuh"
 
@@ -154,7 +155,7 @@ class Writer {
                 const int channel = row_tile * 8 + lane / 4;
                 if (channel < a_.rows / 2)
                     static_cast<float*>(a_.out)[at(batch_row, channel, a_.rows / 2)] =
-                        first / (1.0F + expf(-first)) * second;
+                        silu_times(first, second);
                 continue;
             }
             store(batch_row, row, first);

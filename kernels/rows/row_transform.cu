@@ -1,98 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/rows/row_transform.h"
 
-#include "kernels/base/device.cuh"
+#include "kernels/rows/row_math.cuh"
 
 #include <algorithm>
-#include <cfloat>
 
 namespace quantscope::kernels {
 namespace {
 
-/// Blocks of 256, a warp each: a lane holds 8 neighbours, so that three stages need no exchange and five
-/// shuffle.
-__device__ void hadamard_blocks_256(float* row, int cols) {
-    const int lane = threadIdx.x % 32;
-    const float norm = __fdiv_rn(1.0F, __fsqrt_rn(256.0F));
-    for (int start = static_cast<int>(threadIdx.x) / 32 * 256; start < cols;
-         start += static_cast<int>(blockDim.x) / 32 * 256) {
-        auto* const mine = reinterpret_cast<float4*>(row + start + lane * 8);
-        const float4 lower = mine[0];
-        const float4 upper = mine[1];
-        float v[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
-#pragma unroll
-        for (int half = 1; half < 8; half *= 2)
-#pragma unroll
-            for (int i = 0; i < 8; ++i)
-                if ((i & half) == 0) {
-                    const float a = v[i];
-                    const float b = v[i + half];
-                    v[i] = __fadd_rn(a, b);
-                    v[i + half] = __fsub_rn(a, b);
-                }
-#pragma unroll
-        for (int distance = 1; distance < 32; distance *= 2)
-#pragma unroll
-            for (int i = 0; i < 8; ++i) {
-                const float other = __shfl_xor_sync(0xFFFFFFFFU, v[i], distance);
-                v[i] = (lane & distance) == 0 ? __fadd_rn(v[i], other) : __fsub_rn(other, v[i]);
-            }
-#pragma unroll
-        for (float& value : v)
-            value = __fmul_rn(value, norm);
-        mine[0] = make_float4(v[0], v[1], v[2], v[3]);
-        mine[1] = make_float4(v[4], v[5], v[6], v[7]);
-    }
-    __syncthreads();
-}
-
-/// In place on shared memory; a + b and a - b as on the CPU, so the result is the same bit for bit.
-__device__ void hadamard_blocks(float* row, int cols, int block) {
-    if (block == 256) {
-        hadamard_blocks_256(row, cols);
-        return;
-    }
-    for (int half = 1; half < block; half *= 2) {
-        for (int pair = threadIdx.x; pair < cols / 2; pair += blockDim.x) {
-            const int i = pair / half * 2 * half + pair % half;
-            const float a = row[i];
-            const float b = row[i + half];
-            row[i] = __fadd_rn(a, b);
-            row[i + half] = __fsub_rn(a, b);
-        }
-        __syncthreads();
-    }
-    const float norm = __fdiv_rn(1.0F, __fsqrt_rn(static_cast<float>(block)));
-    for (int i = threadIdx.x; i < cols; i += blockDim.x)
-        row[i] = __fmul_rn(row[i], norm);
-    __syncthreads();
-}
-
-__device__ float inverse_rms(const float* row, int cols, float eps, float* scratch) {
-    float squares = 0.0F;
-    for (int i = threadIdx.x; i < cols; i += blockDim.x)
-        squares = __fmaf_rn(row[i], row[i], squares);
-    squares = block_combine(squares, scratch, [](float a, float b) { return a + b; });
-    return __fdiv_rn(1.0F, __fsqrt_rn(__fadd_rn(__fdiv_rn(squares, static_cast<float>(cols)), eps)));
-}
-
-__device__ std::int8_t code_of(float value, float scale, float q) {
-    float code = rintf(__fdiv_rn(value, scale)); // half to even
-    code = code >= -q ? code : -q;               // false for NaN
-    code = code <= q ? code : q;
-    return static_cast<std::int8_t>(code);
-}
-
 __device__ void store_codes(const RowTransform& t, const float* row, float* scratch) {
-    float largest = 0.0F;
-    for (int i = threadIdx.x; i < t.cols; i += blockDim.x) {
-        const float magnitude = fabsf(row[i]);
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    largest = block_combine(largest, scratch, [](float a, float b) { return b > a ? b : a; });
     const auto q = static_cast<float>(t.largest_code);
-    float scale = __fdiv_rn(__fmul_rn(largest, t.clip), q);
-    scale = scale >= FLT_MIN ? scale : 1.0F;
+    const float scale = scale_of(largest_magnitude(row, t.cols, scratch), t.clip, q);
     if (threadIdx.x == 0)
         t.scales[blockIdx.x] = scale;
     const int padded = padded_cols(t.cols);
@@ -126,13 +44,8 @@ __global__ void transform_rows_kernel(const RowTransform t) {
             row[i] = x[i];
     }
     __syncthreads();
-    if (t.normalize) {
-        const float inverse = inverse_rms(row, t.cols, t.eps, scratch[0]);
-        for (int i = threadIdx.x; i < t.cols; i += blockDim.x) {
-            const float y = __fmul_rn(row[i], inverse);
-            row[i] = t.gamma != nullptr ? __fmul_rn(y, t.gamma[i]) : y;
-        }
-    }
+    if (t.normalize)
+        scale_row(row, t.cols, inverse_rms(row, t.cols, t.eps, scratch[0]), t.gamma);
     if (t.signs != nullptr)
         for (int i = threadIdx.x; i < t.cols; i += blockDim.x)
             row[i] = __fmul_rn(row[i], t.signs[i]);

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/attention/attention.h"
+#include "kernels/base/exponential.cuh"
+
+#include <cmath>
+
+/// Attention of one token over split_keys keys, and the join of splits, with the order of sums of the CPU
+/// engine (engine/backend/cpu/attention_impl.h), bit for bit:
+///   score   8 chains, chain p takes the dimensions d with d / 8 % 8 == p in rising order; a tree by 4, 2, 1
+///   weight  e[l] + e[l + 32], then a tree by 16, 8, 4, 2, 1
+///   value   8 chains a dimension, chain c takes the keys with key % 8 == c in rising order; a tree by 4, 2,
+///   1
+namespace quantscope::kernels {
+
+/// Threads of a block that calls what is below: 8 a key.
+constexpr int attend_threads = 512;
+
+/// Floats of one split and query head: [head_dim] sums, the largest score, the sum of the exponentials.
+constexpr int split_part_size(int head_dim) {
+    return head_dim + 2;
+}
+
+/// Shared memory of a block, for the `group` query heads that share a kv head.
+struct SplitShared {
+    float* query;  ///< [group][head_dim], 16-byte aligned; the caller's to fill
+    float* scores; ///< [group][split_keys], then their exponentials
+    float* sums;   ///< [2][8][head_dim]
+
+    /// @param base  16-byte aligned, bytes(head_dim, group) of it
+    __host__ __device__ SplitShared(float* base, int head_dim, int group)
+        : query(base), scores(query + group * head_dim), sums(scores + group * split_keys) {}
+
+    static constexpr std::size_t bytes(int head_dim, int group) {
+        return (static_cast<std::size_t>(group) * (head_dim + split_keys) + std::size_t{16} * head_dim) *
+               sizeof(float);
+    }
+};
+
+/// Keys and values of one split and kv head in registers. head_dim: a multiple of 32, at most max_head_dim.
+/// All attend_threads threads call each function.
+template<int head_dim>
+class SplitTile {
+  public:
+    static_assert(head_dim % 32 == 0 && head_dim <= max_head_dim);
+
+    /// Asks for keys [0, count) of keys and values [count][head_dim] in global memory (16-byte aligned).
+    __device__ void load(const __half* keys, const __half* values, int count) {
+#pragma unroll
+        for (int v = 0; v < key_vectors; ++v)
+            if (key() < count && has_vector(v))
+                keys_[v] = __ldcg(reinterpret_cast<const uint4*>(keys + key() * head_dim + dim_of(v)));
+#pragma unroll
+        for (int pass = 0; pass < value_passes; ++pass)
+#pragma unroll
+            for (int m = 0; m < 8; ++m)
+                if (chain() + 8 * m < count && has_pair(pass))
+                    values_[pass][m] = __ldcg(reinterpret_cast<const unsigned*>(
+                        values + (chain() + 8 * m) * head_dim + pair_of(pass)));
+    }
+
+    /// Replaces key number `at` by one in shared (or global) memory, [head_dim] each: a token's own, which
+    /// load() was not asked for.
+    __device__ void put(int at, const __half* new_key, const __half* new_value) {
+#pragma unroll
+        for (int v = 0; v < key_vectors; ++v)
+            if (key() == at && has_vector(v))
+                keys_[v] = *reinterpret_cast<const uint4*>(new_key + dim_of(v));
+#pragma unroll
+        for (int pass = 0; pass < value_passes; ++pass)
+#pragma unroll
+            for (int m = 0; m < 8; ++m)
+                if (chain() + 8 * m == at && has_pair(pass))
+                    values_[pass][m] = *reinterpret_cast<const unsigned*>(new_value + pair_of(pass));
+    }
+
+    /// Writes part [head_dim + 2] of each query head of the group, part_stride floats apart, in global or
+    /// shared memory. Before: a barrier after m.query was written. After: m.query may be written and another
+    /// call may follow at once; what else uses m's memory needs a barrier first.
+    /// @param count  keys in the tile, 1 .. split_keys
+    __device__ void attend(const SplitShared& m, int group, int count, float scale, float* part,
+                           std::size_t part_stride) const {
+        for (int g = 0; g < group; ++g)
+            score(m.query + g * head_dim, count, scale, m.scores + g * split_keys);
+        __syncthreads();
+        for (int g = static_cast<int>(threadIdx.x) / 32; g < group; g += attend_threads / 32)
+            exponentiate(m.scores + g * split_keys, count, part + g * part_stride);
+        __syncthreads();
+        for (int g = 0; g < group; ++g) {
+            float* const sums = m.sums + g % 2 * 8 * head_dim;
+            add_values(m.scores + g * split_keys, count, sums);
+            __syncthreads();
+            for (int d = threadIdx.x; d < head_dim; d += attend_threads) {
+                float a[8];
+#pragma unroll
+                for (int c = 0; c < 8; ++c)
+                    a[c] = sums[c * head_dim + d];
+#pragma unroll
+                for (int offset = 4; offset > 0; offset /= 2)
+#pragma unroll
+                    for (int c = 0; c < offset; ++c)
+                        a[c] = __fadd_rn(a[c], a[c + offset]);
+                part[g * part_stride + d] = a[0];
+            }
+        }
+    }
+
+  private:
+    static constexpr int key_vectors = (head_dim / 8 + 7) / 8;    ///< of 8 dimensions, a thread
+    static constexpr int value_passes = (head_dim / 2 + 63) / 64; ///< of 64 pairs of dimensions
+
+    // Scores: 8 threads a key, each of them a chain.
+    static __device__ int key() {
+        return static_cast<int>(threadIdx.x) / 8;
+    }
+    static __device__ int dim_of(int v) {
+        return (v * 8 + static_cast<int>(threadIdx.x) % 8) * 8;
+    }
+    static __device__ bool has_vector(int v) {
+        return head_dim % 64 == 0 || dim_of(v) < head_dim;
+    }
+    // Values: 64 threads a chain of keys, each of them a pair of dimensions.
+    static __device__ int chain() {
+        return static_cast<int>(threadIdx.x) / 64;
+    }
+    static __device__ int pair_of(int pass) {
+        return (pass * 64 + static_cast<int>(threadIdx.x) % 64) * 2;
+    }
+    static __device__ bool has_pair(int pass) {
+        return head_dim % 128 == 0 || pair_of(pass) < head_dim;
+    }
+
+    static __device__ float2 floats(unsigned pair) {
+        return __half22float2(*reinterpret_cast<const __half2*>(&pair));
+    }
+
+    __device__ void score(const float* query, int count, float scale, float* scores) const {
+        float sum = 0.0F;
+#pragma unroll
+        for (int v = 0; v < key_vectors; ++v) {
+            if (key() >= count || !has_vector(v))
+                continue;
+            const float4 lower = *reinterpret_cast<const float4*>(query + dim_of(v));
+            const float4 upper = *reinterpret_cast<const float4*>(query + dim_of(v) + 4);
+            const float q[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
+            const unsigned pairs[4] = {keys_[v].x, keys_[v].y, keys_[v].z, keys_[v].w};
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const float2 k = floats(pairs[i]);
+                sum = __fmaf_rn(q[2 * i], k.x, sum);
+                sum = __fmaf_rn(q[2 * i + 1], k.y, sum);
+            }
+        }
+#pragma unroll
+        for (int offset = 4; offset > 0; offset /= 2)
+            sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, offset));
+        if (threadIdx.x % 8 == 0)
+            scores[key()] = key() < count ? __fmul_rn(sum, scale) : -INFINITY;
+    }
+
+    /// One warp.
+    static __device__ void exponentiate(float* scores, int count, float* part) {
+        const int lane = static_cast<int>(threadIdx.x) % 32;
+        float peak = fmaxf(scores[lane], scores[lane + 32]);
+#pragma unroll
+        for (int offset = 16; offset > 0; offset /= 2)
+            peak = fmaxf(peak, __shfl_xor_sync(0xFFFFFFFFU, peak, offset));
+        const float first = lane < count ? exponential(__fsub_rn(scores[lane], peak)) : 0.0F;
+        const float second = lane + 32 < count ? exponential(__fsub_rn(scores[lane + 32], peak)) : 0.0F;
+        float weight = __fadd_rn(first, second);
+#pragma unroll
+        for (int offset = 16; offset > 0; offset /= 2)
+            weight = __fadd_rn(weight, __shfl_xor_sync(0xFFFFFFFFU, weight, offset));
+        scores[lane] = first;
+        scores[lane + 32] = second;
+        if (lane == 0) {
+            part[head_dim] = peak;
+            part[head_dim + 1] = weight;
+        }
+    }
+
+    __device__ void add_values(const float* exponentials, int count, float* sums) const {
+#pragma unroll
+        for (int pass = 0; pass < value_passes; ++pass) {
+            float2 sum{0.0F, 0.0F};
+#pragma unroll
+            for (int m = 0; m < 8; ++m) {
+                if (chain() + 8 * m >= count)
+                    break;
+                const float weight = exponentials[chain() + 8 * m];
+                const float2 value = floats(values_[pass][m]);
+                sum.x = __fmaf_rn(weight, value.x, sum.x);
+                sum.y = __fmaf_rn(weight, value.y, sum.y);
+            }
+            if (has_pair(pass))
+                *reinterpret_cast<float2*>(sums + chain() * head_dim + pair_of(pass)) = sum;
+        }
+    }
+
+    uint4 keys_[key_vectors];
+    unsigned values_[value_passes][8];
+};
+
+/// One dimension of a query head: its splits' parts, in order. `d` < head_dim. 0 for no splits.
+/// @param parts  [count][split_part_size(head_dim)], global memory
+__device__ inline float join_splits(const float* parts, int count, int head_dim, int d) {
+    if (count == 0)
+        return 0.0F;
+    const int size = split_part_size(head_dim);
+    float peak = -INFINITY;
+#pragma unroll 8
+    for (int i = 0; i < count; ++i)
+        peak = fmaxf(peak, __ldcg(parts + i * size + head_dim));
+    float sum = 0.0F;
+    float weight = 0.0F;
+#pragma unroll 8
+    for (int i = 0; i < count; ++i) {
+        const float* const part = parts + i * size;
+        const float rescale = exponential(__fsub_rn(__ldcg(part + head_dim), peak));
+        sum = __fmaf_rn(__ldcg(part + d), rescale, sum);
+        weight = __fmaf_rn(__ldcg(part + head_dim + 1), rescale, weight);
+    }
+    return __fdiv_rn(sum, weight);
+}
+
+} // namespace quantscope::kernels
