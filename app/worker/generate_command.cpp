@@ -69,7 +69,8 @@ Expected<GenerationResult> generate_one(const GenerateArguments& arguments) {
     }
     GenerationResult result;
     options.on_done = [&](GenerationResult done) { result = std::move(done); };
-    auto loaded = (*host)->use(arguments.scheme);
+    auto loaded =
+        (*host)->use(arguments.scheme, {1, static_cast<int>(request.prompt.size()) + request.max_new_tokens});
     if (!loaded) {
         return tl::unexpected(loaded.error());
     }

@@ -76,6 +76,7 @@ class Backend {
   public:
     virtual ~Backend() = default;
     virtual DeviceInfo device() const = 0;
+    virtual std::int64_t free_bytes() const = 0; ///< of the device's memory, now
     virtual bool supports(const Scheme& scheme) const = 0;
     virtual Expected<std::unique_ptr<Session>> create(const Checkpoint& checkpoint, const Scheme& scheme,
                                                       const SessionLimits& limits) = 0;

@@ -190,7 +190,7 @@ struct LoadRequest {
     std::vector<std::string> schemes;
     std::string backend = "auto";
     int max_batch = 1;
-    int context_length = 0; ///< 0: as the model's
+    int context_length = 0; ///< 0: what each run needs, up to the model's
 };
 
 struct EvalRequest {

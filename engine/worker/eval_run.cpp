@@ -43,17 +43,17 @@ class EvalRun {
         : context_(context), request_(request), run_(run) {}
 
     Expected<> run() {
-        auto loaded = begin_run(context_, run_, request_.batch_size);
-        if (!loaded) {
-            return tl::unexpected(loaded.error());
-        }
         if (auto read = read_problems(); !read) {
             return read;
         }
-        announce_problems();
         if (auto planned = plan(); !planned) {
             return planned;
         }
+        auto loaded = begin_run(context_, run_, {request_.batch_size, longest_});
+        if (!loaded) {
+            return tl::unexpected(loaded.error());
+        }
+        announce_problems();
         return generate_and_judge(*(*loaded)->session, (*loaded)->scheme->label);
     }
 
@@ -71,6 +71,7 @@ class EvalRun {
     std::vector<Problem> problems_;
     std::vector<PlannedSample> samples_;
     std::vector<GenerationRequest> requests_;
+    int longest_ = 1; ///< tokens of a prompt and its output
 };
 
 Expected<> EvalRun::read_problems() {
@@ -125,6 +126,7 @@ Expected<> EvalRun::plan() {
             request.max_new_tokens = request_.sampling.max_new_tokens;
             request.sampling = {request_.sampling.temperature, request_.sampling.top_p};
             request.key = {request_.sampling.seed, i, static_cast<std::uint64_t>(index)};
+            longest_ = std::max(longest_, static_cast<int>(request.prompt.size()) + request.max_new_tokens);
             requests_.push_back(std::move(request));
             samples_.push_back({i, index});
         }

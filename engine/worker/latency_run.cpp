@@ -11,6 +11,10 @@
 namespace quantscope::worker {
 namespace {
 
+SessionNeed need_of(const protocol::LatencyRequest& request) {
+    return {request.batch_size, request.prompt_tokens + request.output_tokens};
+}
+
 /// One cell of the request while it is measured.
 struct Cell {
     const JobRun* run = nullptr;
@@ -59,7 +63,7 @@ void LatencyMeasurement::end(Cell& cell, const Expected<>& result) {
 }
 
 void LatencyMeasurement::begin(Cell& cell) {
-    auto loaded = begin_run(context_, *cell.run, request_.batch_size);
+    auto loaded = begin_run(context_, *cell.run, need_of(request_));
     if (!loaded) {
         return end(cell, tl::unexpected(loaded.error()));
     }
@@ -177,9 +181,16 @@ Expected<> LatencyMeasurement::measure(const std::vector<const JobRun*>& runs) {
 Expected<> run_latency(RunContext& context, const protocol::LatencyRequest& request,
                        const std::vector<JobRun>& runs) {
     LatencyMeasurement measurement(context, request);
+    const SessionNeed need = need_of(request);
+    std::vector<std::string> schemes;
+    for (const JobRun& run : runs) {
+        schemes.push_back(run.scheme);
+    }
+    // What fails here fails again, and is told, when its cell begins.
+    static_cast<void>(guarded([&] { return context.host.gather(schemes, need); }));
     std::vector<std::vector<const JobRun*>> groups(1);
     for (const JobRun& run : runs) {
-        if (context.host.in_memory(run.scheme)) {
+        if (context.host.in_memory(run.scheme, need)) {
             groups.front().push_back(&run);
         } else {
             groups.push_back({&run}); // measured alone, after those that share the memory

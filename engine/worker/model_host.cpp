@@ -4,23 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
-#include <fstream>
 #include <new>
 
 namespace quantscope::worker {
 namespace {
-
-std::int64_t free_host_bytes() {
-    std::ifstream in("/proc/meminfo");
-    std::string key;
-    std::int64_t kib = 0;
-    for (std::string unit; in >> key >> kib; std::getline(in, unit)) {
-        if (key == "MemAvailable:") {
-            return kib * 1024;
-        }
-    }
-    return 0;
-}
 
 double bytes_per_weight(Precision precision) {
     switch (precision) {
@@ -79,9 +66,7 @@ Expected<std::unique_ptr<ModelHost>> ModelHost::open(const std::filesystem::path
     host->backend_ = *std::move(device);
     host->limits_ = limits;
     host->hash_ = host->checkpoint_->hash();
-    const DeviceInfo info = host->backend_->device();
-    const std::int64_t free_bytes = (info.backend == "cpu" ? free_host_bytes() : info.memory_bytes) / 10 * 9;
-    host->budget_bytes_ = budget_bytes > 0 ? budget_bytes : free_bytes;
+    host->budget_bytes_ = budget_bytes > 0 ? budget_bytes : host->backend_->free_bytes() / 10 * 9;
     return host;
 }
 
@@ -100,26 +85,61 @@ std::int64_t ModelHost::held_bytes() const {
 }
 
 /// An upper guess from the configuration alone: all weights at the scheme's size, the vocabulary's matrices
-/// at 2 bytes, a KV cache at up to 4 bytes a number, and a tenth for workspace.
-std::int64_t ModelHost::estimate_bytes(const Scheme& scheme) const {
+/// at 2 bytes, a KV cache at 4 bytes a number on the CPU and 2 elsewhere, and a tenth for workspace.
+std::int64_t ModelHost::estimate_bytes(const Scheme& scheme, const SessionLimits& limits) const {
     const ModelConfig& config = checkpoint_->config();
     const std::int64_t vocabulary =
         std::int64_t{config.vocab_size} * config.hidden_size * (config.tie_word_embeddings ? 1 : 2);
     const std::int64_t linears = std::max<std::int64_t>(0, checkpoint_->parameter_count() - vocabulary);
     const double kv_numbers = 2.0 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim *
-                              static_cast<double>(context_length()) * limits_.max_slots;
+                              static_cast<double>(limits.context_length) * limits.max_slots;
     const double bytes = static_cast<double>(linears) * bytes_per_weight(scheme.weights) +
                          static_cast<double>(vocabulary) * 2.0 +
-                         kv_numbers * (scheme.kv_cache == Precision::int8 ? 1.1 : 4.0);
+                         kv_numbers * (device().backend == "cpu" ? 4.0 : 2.0);
     return static_cast<std::int64_t>(bytes * 1.1);
 }
 
-Expected<> ModelHost::create(LoadedScheme& entry) {
+bool ModelHost::serves(const LoadedScheme& entry, const SessionNeed& need) const {
+    // With a context that was asked for, or the model's whole one, a longer sequence ends where it is full.
+    return entry.session && need.slots <= entry.session->max_slots() &&
+           std::min(need.tokens, context_length()) <= entry.session->context_length();
+}
+
+/// All slots, with the context asked for or as much as is needed and usual; less of either only where that
+/// does not fit even alone.
+SessionLimits ModelHost::limits_for(const Scheme& scheme, const SessionNeed& need) const {
+    if (limits_.context_length > 0) {
+        return limits_;
+    }
+    const int needed = std::min(need.tokens, context_length());
+    const int usual = std::max(needed, std::min(first_context, context_length()));
+    const auto fits = [&](const SessionLimits& limits) {
+        return estimate_bytes(scheme, limits) <= budget_bytes_;
+    };
+    if (fits({limits_.max_slots, usual})) {
+        return {limits_.max_slots, usual};
+    }
+    const int slots = fits({limits_.max_slots, needed}) ? limits_.max_slots : need.slots;
+    int context = needed;
+    for (const int step : {512, 256, 128, 64}) { // as much more as fits
+        if (context + step <= usual && fits({slots, context + step})) {
+            context += step;
+        }
+    }
+    return {slots, context};
+}
+
+Expected<> ModelHost::create(LoadedScheme& entry, const SessionLimits& limits) {
     const auto start = std::chrono::steady_clock::now();
     try {
-        auto session = backend_->create(*checkpoint_, *entry.scheme, limits_);
+        auto session = backend_->create(*checkpoint_, *entry.scheme, limits);
         if (!session) {
-            return tl::unexpected(session.error());
+            Error error = session.error();
+            if (error.code == ErrorCode::out_of_memory) {
+                error.message += fmt::format(" That was for {} slots of {} tokens under {}.",
+                                             limits.max_slots, limits.context_length, entry.scheme->id);
+            }
+            return tl::unexpected(std::move(error));
         }
         entry.session = *std::move(session);
     } catch (const std::bad_alloc&) {
@@ -148,9 +168,10 @@ Expected<> ModelHost::load(const std::string& scheme_id) {
     }
     auto entry = std::make_unique<LoadedScheme>(LoadedScheme{scheme, nullptr, 0.0});
     const std::int64_t held = held_bytes();
-    const bool room = held == 0 || held + estimate_bytes(*scheme) <= budget_bytes_;
+    const SessionLimits limits = limits_for(*scheme, {});
+    const bool room = held == 0 || held + estimate_bytes(*scheme, limits) <= budget_bytes_;
     if (room) {
-        auto created = create(*entry);
+        auto created = create(*entry, limits);
         const bool others_in_the_way =
             held > 0 && !created && created.error().code == ErrorCode::out_of_memory;
         if (!created && !others_in_the_way) {
@@ -161,26 +182,78 @@ Expected<> ModelHost::load(const std::string& scheme_id) {
     return {};
 }
 
-Expected<LoadedScheme*> ModelHost::use(const std::string& scheme_id) {
+Expected<LoadedScheme*> ModelHost::use(const std::string& scheme_id, const SessionNeed& need) {
     LoadedScheme* entry = find(scheme_id);
     if (entry == nullptr) {
         return make_error(ErrorCode::bad_input, fmt::format("Scheme \"{}\" is not loaded.", scheme_id),
                           "Name it in a load request first.");
     }
-    if (entry->session == nullptr) {
+    if (serves(*entry, need)) {
+        return entry;
+    }
+    entry->session.reset();
+    const SessionLimits limits = limits_for(*entry->scheme, need);
+    if (held_bytes() + estimate_bytes(*entry->scheme, limits) > budget_bytes_) {
         for (const auto& other : entries_) {
             other->session.reset();
         }
-        if (auto created = create(*entry); !created) {
-            return tl::unexpected(created.error());
-        }
+    }
+    if (auto created = create(*entry, limits); !created) {
+        return tl::unexpected(created.error());
     }
     return entry;
 }
 
-bool ModelHost::in_memory(const std::string& scheme_id) const {
-    return std::any_of(entries_.begin(), entries_.end(),
-                       [&](const auto& entry) { return entry->session && entry->scheme->id == scheme_id; });
+Expected<> ModelHost::gather(const std::vector<std::string>& scheme_ids, const SessionNeed& need) {
+    std::vector<LoadedScheme*> wanted;
+    for (const std::string& id : scheme_ids) {
+        LoadedScheme* const entry = find(id);
+        if (entry != nullptr && std::find(wanted.begin(), wanted.end(), entry) == wanted.end()) {
+            wanted.push_back(entry);
+        }
+    }
+    const auto create_missing = [&](const auto& limits_of) -> Expected<> {
+        for (LoadedScheme* const entry : wanted) {
+            const SessionLimits limits = limits_of(*entry->scheme);
+            if (entry->session || held_bytes() + estimate_bytes(*entry->scheme, limits) > budget_bytes_) {
+                continue;
+            }
+            auto created = create(*entry, limits);
+            if (!created && created.error().code != ErrorCode::out_of_memory) {
+                return created;
+            }
+        }
+        return {};
+    };
+    for (LoadedScheme* const entry : wanted) {
+        if (entry->session && !serves(*entry, need)) {
+            entry->session.reset();
+        }
+    }
+    auto done = create_missing([&](const Scheme& scheme) { return limits_for(scheme, need); });
+    const auto missing = [](const LoadedScheme* entry) { return entry->session == nullptr; };
+    if (!done || limits_.context_length > 0 || std::none_of(wanted.begin(), wanted.end(), missing)) {
+        return done;
+    }
+    // With what is usual some are left out: with no more than this need, all may fit.
+    const SessionLimits least{limits_.max_slots, std::min(need.tokens, context_length())};
+    std::int64_t together = 0;
+    for (const LoadedScheme* const entry : wanted) {
+        together += estimate_bytes(*entry->scheme, least);
+    }
+    if (together <= budget_bytes_) {
+        for (const auto& entry : entries_) {
+            entry->session.reset();
+        }
+        done = create_missing([&](const Scheme&) { return least; });
+    }
+    return done;
+}
+
+bool ModelHost::in_memory(const std::string& scheme_id, const SessionNeed& need) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        return entry->scheme->id == scheme_id && serves(*entry, need);
+    });
 }
 
 std::vector<std::string> ModelHost::schemes() const {

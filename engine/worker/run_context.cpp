@@ -7,19 +7,20 @@
 
 namespace quantscope::worker {
 
-Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, int batch_size) {
-    if (batch_size > context.host.max_batch()) {
+Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, const SessionNeed& need) {
+    if (need.slots > context.host.max_batch()) {
         return make_error(
             ErrorCode::bad_input,
             fmt::format("Run {} asks for a batch size of {}, but the model was loaded for at most {}.",
-                        run.run, batch_size, context.host.max_batch()),
+                        run.run, need.slots, context.host.max_batch()),
             "Load it with a larger max_batch.");
     }
-    if (!context.host.in_memory(run.scheme)) {
+    if (!context.host.in_memory(run.scheme, need)) {
         context.writer.send(protocol::PhaseEvent{
-            run.run, "quantize", fmt::format("Preparing {} (not kept in memory)", run.scheme)});
+            run.run, "quantize",
+            fmt::format("Preparing {} for {} sequences of {} tokens", run.scheme, need.slots, need.tokens)});
     }
-    auto entry = context.host.use(run.scheme);
+    auto entry = context.host.use(run.scheme, need);
     if (!entry) {
         return entry;
     }
@@ -31,9 +32,10 @@ Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, int ba
         {"other_weight_bytes", static_cast<double>(memory.other_weight_bytes)},
         // slots are equal parts of the cache: this run's share is exact
         {"kv_cache_bytes",
-         static_cast<double>(memory.kv_cache_bytes) * batch_size / (*entry)->session->max_slots()},
+         static_cast<double>(memory.kv_cache_bytes) * need.slots / (*entry)->session->max_slots()},
         {"workspace_bytes", static_cast<double>(memory.workspace_bytes)},
         {"load_s", (*entry)->load_s},
+        {"context_length", static_cast<double>((*entry)->session->context_length())},
     };
     if (memory.peak_load_bytes > 0) {
         metric.values.emplace("peak_load_bytes", static_cast<double>(memory.peak_load_bytes));

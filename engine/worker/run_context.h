@@ -19,9 +19,9 @@ struct RunContext {
     telemetry::ReadDevice read_device; ///< empty where there is no telemetry
 };
 
-/// Loads the run's scheme if it was put away, checks the batch size, and reports the session's bytes as
-/// `metric`.
-Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, int batch_size);
+/// Loads the run's scheme if it was put away or is too small, checks the batch size, and reports the
+/// session's bytes and context as `metric`.
+Expected<LoadedScheme*> begin_run(RunContext& context, const JobRun& run, const SessionNeed& need);
 
 /// Sends what ends a run: nothing more than `done` "ok", or the error and "failed", or "cancelled".
 void end_run(EventWriter& writer, const std::string& run, const char* measure, const Expected<>& result);

@@ -63,6 +63,10 @@ DeviceInfo CpuBackend::device() const {
             .pci_bus_id = {}};
 }
 
+std::int64_t CpuBackend::free_bytes() const {
+    return meminfo_bytes("MemAvailable");
+}
+
 bool CpuBackend::supports(const Scheme& scheme) const {
     return runs_here(scheme);
 }

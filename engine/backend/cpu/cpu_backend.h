@@ -11,6 +11,7 @@ namespace quantscope::cpu {
 class CpuBackend final : public Backend {
   public:
     DeviceInfo device() const override;
+    std::int64_t free_bytes() const override;
     bool supports(const Scheme& scheme) const override;
     Expected<std::unique_ptr<Session>> create(const Checkpoint& checkpoint, const Scheme& scheme,
                                               const SessionLimits& limits) override;

@@ -32,6 +32,12 @@ class CudaBackend final : public Backend {
     explicit CudaBackend(DeviceInfo info) : info_(std::move(info)) {}
 
     DeviceInfo device() const override { return info_; }
+    std::int64_t free_bytes() const override {
+        std::size_t free = 0;
+        std::size_t total = 0;
+        const bool asked = cudaMemGetInfo(&free, &total) == cudaSuccess;
+        return asked ? static_cast<std::int64_t>(free) : info_.memory_bytes;
+    }
     bool supports(const Scheme& scheme) const override { return runs_here(scheme); }
     Expected<std::unique_ptr<Session>> create(const Checkpoint& checkpoint, const Scheme& scheme,
                                               const SessionLimits& limits) override;
