@@ -7,6 +7,9 @@
 
 namespace quantscope::telemetry {
 
+/// Counters of energy move in steps of up to 0.1 s: over less than this, what they say is not worth telling.
+constexpr double min_energy_seconds = 1.0;
+
 /// Energy and means over the readings that it was given, in order of time.
 class EnergyMeter {
   public:

@@ -236,7 +236,7 @@ Expected<> Bench::measure_generation(Entry& entry, int batch_size) {
     }
     if (read_device_) {
         meter.add(read_device_());
-        if (const auto joules = meter.joules()) {
+        if (const auto joules = meter.joules(); joules && meter.seconds() >= telemetry::min_energy_seconds) {
             cell.energy = EnergyFigures{*joules / static_cast<double>(generation->new_tokens), meter.mean(),
                                         meter.seconds()};
         }

@@ -132,9 +132,9 @@ void LatencyMeasurement::finish(Cell& cell) {
 /// Over rounds of its own, one scheme at a time: turns of some ten milliseconds are too short for it.
 Expected<> LatencyMeasurement::send_energy(const Cell& cell) {
     std::optional<EnergyFigures> energy;
-    const auto measured = guarded([&]() -> Expected<> {
-        auto figures =
-            measure_energy(*cell.session, plan_, context_.read_device, 1.0, cell.run->stop.get_token());
+    auto measured = guarded([&]() -> Expected<> {
+        auto figures = measure_energy(*cell.session, plan_, context_.read_device,
+                                      telemetry::min_energy_seconds, cell.run->stop.get_token());
         if (!figures) {
             return tl::unexpected(figures.error());
         }
@@ -183,6 +183,7 @@ Expected<> run_latency(RunContext& context, const protocol::LatencyRequest& requ
     LatencyMeasurement measurement(context, request);
     const SessionNeed need = need_of(request);
     std::vector<std::string> schemes;
+    schemes.reserve(runs.size());
     for (const JobRun& run : runs) {
         schemes.push_back(run.scheme);
     }

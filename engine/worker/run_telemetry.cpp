@@ -35,13 +35,13 @@ void RunTelemetry::sample() {
     }
 }
 
-std::optional<double> RunTelemetry::joules() {
+std::optional<double> RunTelemetry::joules(double min_seconds) {
     if (!read_) {
         return std::nullopt;
     }
     sample();
     const std::lock_guard lock(mutex_);
-    return meter_.joules();
+    return meter_.seconds() >= min_seconds ? meter_.joules() : std::nullopt;
 }
 
 Expected<std::optional<EnergyFigures>> measure_energy(Session& session, const LatencyPlan& plan,

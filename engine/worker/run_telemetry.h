@@ -19,8 +19,9 @@ class RunTelemetry {
     RunTelemetry(EventWriter& writer, telemetry::ReadDevice read,
                  std::chrono::milliseconds period = std::chrono::seconds(1));
 
-    /// Reads and sends once more; the energy since the start, absent where the device tells none.
-    std::optional<double> joules();
+    /// Reads and sends once more; the energy since the start. Absent where the device tells none, and before
+    /// `min_seconds` have passed.
+    std::optional<double> joules(double min_seconds = telemetry::min_energy_seconds);
 
   private:
     void sample();
@@ -39,10 +40,11 @@ struct EnergyFigures {
     double seconds = 0.0;          ///< measured over
 };
 
-/// Repeats the plan's round, at least once and until `seconds` have passed: counters of energy move in steps
-/// of up to 0.1 s. Nothing where the device tells no energy. Errors: those of run_latency_round().
+/// Repeats the plan's round, at least once and until `seconds` have passed. Nothing where the device tells no
+/// energy. Errors: those of run_latency_round().
 Expected<std::optional<EnergyFigures>> measure_energy(Session& session, const LatencyPlan& plan,
-                                                      const telemetry::ReadDevice& read, double seconds = 1.0,
+                                                      const telemetry::ReadDevice& read,
+                                                      double seconds = telemetry::min_energy_seconds,
                                                       const std::stop_token& cancel = {});
 
 } // namespace quantscope::worker
