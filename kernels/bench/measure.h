@@ -12,6 +12,12 @@ namespace quantscope::kernels {
 Status fill_random(std::uint32_t* words, std::size_t count, std::uint32_t seed, std::uint32_t mask,
                    std::uint32_t base, cudaStream_t stream);
 
+/// Nearly normal values (sums of bytes of a hash), of spread 1.
+Status fill_normal(float* values, std::size_t count, std::uint32_t seed, cudaStream_t stream);
+
+/// Time of what `body` enqueues, between device events.
+Status once_ms(cudaStream_t stream, const std::function<Status()>& body, float& ms);
+
 /// Median time of what `body` enqueues, between device events, after three warm-ups.
 Status median_ms(int repeats, cudaStream_t stream, const std::function<Status()>& body, float& median);
 

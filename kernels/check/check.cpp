@@ -15,6 +15,7 @@ std::vector<CheckResult> run_checks(unsigned seed, const std::string& only) {
     check_load(random, results);
     check_attention(random, results);
     check_gemm(random, results);
+    check_wgmma(random, results);
     return std::move(results.results);
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantscope-kernels check [SEED [NAME]] | bench: the kernels alone, without the engine.
+// quantscope-kernels check [SEED [NAME]] | bench [steps|gemm]: the kernels alone, without the engine.
+#include "kernels/bench/gemm_bench.h"
 #include "kernels/bench/measure.h"
 #include "kernels/check/check.h"
-#include "kernels/gemm/stream_gemm.h"
+#include "kernels/gemm/multiply.h"
+#include "kernels/gemm/wgmma_gemm.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -24,9 +26,12 @@ int report_checks(unsigned seed, const char* only) {
     return failed == 0 ? 0 : 1;
 }
 
+constexpr int max_bench_batch = 128;
+
 /// The linears of one Llama-2-7B decode step: 32 layers of qkv, o, gate_up, down as one graph with dependent
 /// launches.
-Status bench_step(WeightFormat format, int batch, double ceiling, cudaStream_t stream) {
+Status bench_step(WeightFormat format, int batch, double ceiling, const SplitSums& sums,
+                  cudaStream_t stream) {
     struct Linear {
         int rows, cols;
         RowOrder order;
@@ -58,20 +63,22 @@ Status bench_step(WeightFormat format, int batch, double ceiling, cudaStream_t s
     DeviceBuffer<std::uint32_t> activations;
     DeviceBuffer<float> scales;
     DeviceBuffer<float> out;
-    QS_TRY(activations.allocate(static_cast<std::size_t>(max_stream_batch) * 11008 / 2));
-    QS_TRY(scales.allocate(max_stream_batch));
-    QS_TRY(out.allocate(static_cast<std::size_t>(max_stream_batch) * 22016));
+    QS_TRY(activations.allocate(static_cast<std::size_t>(max_bench_batch) * 11008 / 2));
+    QS_TRY(scales.allocate(max_bench_batch));
+    QS_TRY(out.allocate(static_cast<std::size_t>(max_bench_batch) * 22016));
     QS_TRY(fill_random(activations.data(), activations.size(), 7, 0x83FF83FFU, 0x20002000U, stream));
     QS_TRY(fill_random(reinterpret_cast<std::uint32_t*>(scales.data()), scales.size(), 7, 0x007FFFFFU,
                        0x38000000U, stream));
 
+    RowLayout layout{};
+    QS_TRY(row_layout_for(format, batch, false, layout));
     cudaGraph_t graph{};
     cudaGraphExec_t exec{};
     QS_CUDA_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capturing a step");
     for (int i = 0; i < layers * 4; ++i)
-        QS_TRY(stream_gemm({&weights[i], activations.data(), scales.data(), batch, out.data(),
-                            linears[i % 4].epilogue, i > 0},
-                           stream));
+        QS_TRY(multiply({&weights[i], activations.data(), scales.data(), batch, out.data(),
+                         linears[i % 4].epilogue, i > 0, layout, &sums},
+                        stream));
     QS_CUDA_TRY(cudaStreamEndCapture(stream, &graph), "capturing a step");
     QS_CUDA_TRY(cudaGraphInstantiate(&exec, graph, 0), "instantiating a step");
     float ms = 0;
@@ -93,15 +100,20 @@ Status bench_step(WeightFormat format, int batch, double ceiling, cudaStream_t s
     return {};
 }
 
-Status bench() {
+Status bench(bool steps, bool gemm) {
     cudaStream_t stream{};
     QS_CUDA_TRY(cudaStreamCreate(&stream), "creating a stream");
     double ceiling = 0;
     QS_TRY(measure_read_ceiling(stream, ceiling));
     std::printf("read ceiling %.0f GB/s\n", ceiling / 1e9);
+    SplitSums sums;
+    QS_TRY(sums.allocate());
     for (const WeightFormat format : {WeightFormat::f16, WeightFormat::int8, WeightFormat::int4})
-        for (const int batch : {1, 8, 16, 32})
-            QS_TRY(bench_step(format, batch, ceiling, stream));
+        for (const int batch : {1, 8, 16, 17, 32, 64, 128})
+            if (steps)
+                QS_TRY(bench_step(format, batch, ceiling, sums, stream));
+    if (gemm)
+        QS_TRY(bench_many_rows(stream));
     QS_CUDA_TRY(cudaStreamDestroy(stream), "destroying a stream");
     return {};
 }
@@ -114,12 +126,14 @@ int main(int argc, char** argv) {
     if (argc >= 2 && std::strcmp(argv[1], "check") == 0)
         return report_checks(argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1U,
                              argc > 3 ? argv[3] : "");
-    if (argc == 2 && std::strcmp(argv[1], "bench") == 0) {
-        const Status status = bench();
+    if (argc >= 2 && std::strcmp(argv[1], "bench") == 0) {
+        const bool one = argc > 2;
+        const Status status =
+            bench(!one || std::strcmp(argv[2], "steps") == 0, !one || std::strcmp(argv[2], "gemm") == 0);
         if (!status.ok())
             std::fprintf(stderr, "quantscope-kernels: %s\n", status.message.c_str());
         return status.ok() ? 0 : 1;
     }
-    std::fprintf(stderr, "usage: quantscope-kernels check [SEED [NAME]] | bench\n");
+    std::fprintf(stderr, "usage: quantscope-kernels check [SEED [NAME]] | bench [steps|gemm]\n");
     return 2;
 }

@@ -2,6 +2,7 @@
 #include "kernels/gemm/multiply.h"
 
 #include "kernels/gemm/tiled_gemm.h"
+#include "kernels/gemm/wgmma_gemm.h"
 
 #include <algorithm>
 
@@ -11,6 +12,8 @@ namespace {
 
 /// Up to here reading the weights twice costs less than sharing them through larger tiles (README.md).
 constexpr int max_pieces_batch = 64;
+/// Up to here stream_gemm reads weights faster than wgmma_gemm.
+constexpr int max_stream_decode_batch = 16;
 
 Status multiply_pieces(const StreamGemm& gemm, cudaStream_t stream) {
     const auto out_cols = static_cast<std::size_t>(
@@ -33,7 +36,17 @@ Status multiply_pieces(const StreamGemm& gemm, cudaStream_t stream) {
 
 } // namespace
 
+Status row_layout_for(WeightFormat format, int batch, bool prefill, RowLayout& layout) {
+    bool fits = false;
+    QS_TRY(wgmma_gemm_fits(fits));
+    const bool many = format != WeightFormat::f16 && batch > max_stream_decode_batch;
+    layout = fits && (prefill || many) ? RowLayout::slabs : RowLayout::rows;
+    return {};
+}
+
 Status multiply(const StreamGemm& gemm, cudaStream_t stream) {
+    if (gemm.layout == RowLayout::slabs)
+        return wgmma_gemm(gemm, stream);
     bool fits = false;
     QS_TRY(stream_gemm_fits(gemm.weights->format, std::min(gemm.batch, max_stream_batch), fits));
     return fits && gemm.batch <= max_pieces_batch ? multiply_pieces(gemm, stream) : tiled_gemm(gemm, stream);

@@ -5,8 +5,13 @@
 
 namespace quantscope::kernels {
 
-/// As stream_gemm(), for any number of rows: picks the kernel by the batch. Every kernel gives the same
-/// result, bit for bit, so a row's result does not depend on how many rows are multiplied with it.
+/// The layout in which multiply() wants the rows of a product. Its kernels give the same bits for integers;
+/// for halves each layout has its own order of summing, so that a pass must not choose by its size: decode
+/// passes have rows, prefill passes slabs (where the device has wgmma).
+Status row_layout_for(WeightFormat format, int batch, bool prefill, RowLayout& layout);
+
+/// As stream_gemm(), for any number of rows: picks the kernel by layout and batch. A row's result does not
+/// depend on how many rows are multiplied with it.
 Status multiply(const StreamGemm& gemm, cudaStream_t stream);
 
 } // namespace quantscope::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/gemm/packed_weights.h"
+#include "kernels/rows/row_layout.h"
 
 namespace quantscope::kernels {
 
@@ -12,6 +13,8 @@ enum class Epilogue {
     add_residual, ///< out [batch][rows] float, added to what is there
     silu_mul,     ///< weights packed gate_up: out [batch][rows / 2] float = silu(gate) * up
 };
+
+struct SplitSums;
 
 /// y[b][n] = act_scales[b] * weights.scales[n] * sum_k activations[b][k] * W[n][k], for a batch small enough
 /// that reading the weights is the whole cost (decode).
@@ -25,6 +28,8 @@ struct StreamGemm {
     Epilogue epilogue = Epilogue::store_f16;
     /// Programmatic dependent launch: weights are prefetched while the kernel before still runs.
     bool overlap_previous = false;
+    RowLayout layout = RowLayout::rows;    ///< of the activations; slabs: wgmma_gemm() takes them
+    const SplitSums* split_sums = nullptr; ///< for wgmma_gemm() of few rows
 };
 
 constexpr int max_stream_batch = 32;

@@ -8,24 +8,35 @@
 namespace quantscope::kernels {
 namespace {
 
+/// Words of 4 bytes that a row is stored as, padding included, and where word i of the block's row goes.
+__device__ int words_of(const RowTransform& t, int element_bytes) {
+    return t.layout == RowLayout::slabs ? slabs_of(t.cols, element_bytes) * slab_bytes / 4
+                                        : padded_cols(t.cols) * element_bytes / 4;
+}
+__device__ void* word_of(const RowTransform& t, int i, bool halves) {
+    const auto row = static_cast<int>(blockIdx.x);
+    const std::size_t at =
+        t.layout == RowLayout::slabs
+            ? slab_offset(t.rows, row, i, halves)
+            : (static_cast<std::size_t>(row) * (padded_cols(t.cols) * (halves ? 2 : 1) / 4) + i) * 4;
+    return static_cast<char*>(t.out) + at;
+}
+
 __device__ void store_codes(const RowTransform& t, const float* row, float* scratch) {
     const auto q = static_cast<float>(t.largest_code);
     const float scale = scale_of(largest_magnitude(row, t.cols, scratch), t.clip, q);
     if (threadIdx.x == 0)
         t.scales[blockIdx.x] = scale;
-    const int padded = padded_cols(t.cols);
-    auto* const out = static_cast<char4*>(t.out) + static_cast<std::size_t>(blockIdx.x) * (padded / 4);
     const auto code = [&](int i) -> std::int8_t { return i < t.cols ? code_of(row[i], scale, q) : 0; };
-    for (int i = threadIdx.x; i < padded / 4; i += blockDim.x)
-        out[i] = make_char4(code(4 * i), code(4 * i + 1), code(4 * i + 2), code(4 * i + 3));
+    for (int i = threadIdx.x; i < words_of(t, 1); i += blockDim.x)
+        *static_cast<char4*>(word_of(t, i, false)) =
+            make_char4(code(4 * i), code(4 * i + 1), code(4 * i + 2), code(4 * i + 3));
 }
 
 __device__ void store_halves(const RowTransform& t, const float* row) {
-    const int padded = padded_cols(t.cols);
-    auto* const out = static_cast<__half2*>(t.out) + static_cast<std::size_t>(blockIdx.x) * (padded / 2);
     const auto value = [&](int i) { return i < t.cols ? row[i] : 0.0F; };
-    for (int i = threadIdx.x; i < padded / 2; i += blockDim.x)
-        out[i] = __floats2half2_rn(value(2 * i), value(2 * i + 1));
+    for (int i = threadIdx.x; i < words_of(t, 2); i += blockDim.x)
+        *static_cast<__half2*>(word_of(t, i, true)) = __floats2half2_rn(value(2 * i), value(2 * i + 1));
 }
 
 /// One block a row.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/base/launch.h"
+#include "kernels/rows/row_layout.h"
 
 #include <cstdint>
 #include <cuda_fp16.h>
@@ -33,6 +34,7 @@ struct RowTransform {
     const float* signs = nullptr; ///< [cols]; null: ones
     int hadamard_block = 1;       ///< power of two that divides cols; 1: none
     RowStore store = RowStore::codes;
+    RowLayout layout = RowLayout::rows; ///< of halves and codes
     void* out = nullptr;
     float* scales = nullptr; ///< [rows], codes only
     int largest_code = 127;  ///< q

@@ -12,11 +12,11 @@ using kernels::Epilogue;
 using kernels::Status;
 
 /// `gamma` null: no norm. A buffer without data: a norm whose gamma is folded away.
-Status Forward::prepare(const float* x, int rows, int cols, const kernels::DeviceBuffer<float>* gamma,
+Status Forward::prepare(const Pass& pass, const float* x, int cols, const kernels::DeviceBuffer<float>* gamma,
                         int hadamard, cudaStream_t stream) const {
     kernels::RowTransform transform;
     transform.x = x;
-    transform.rows = rows;
+    transform.rows = pass.rows;
     transform.cols = cols;
     transform.normalize = gamma != nullptr;
     transform.gamma = gamma != nullptr ? gamma->data() : nullptr;
@@ -24,6 +24,7 @@ Status Forward::prepare(const float* x, int rows, int cols, const kernels::Devic
     transform.hadamard_block = hadamard;
     transform.store =
         scheme_.activations == Precision::fp16 ? kernels::RowStore::f16 : kernels::RowStore::codes;
+    transform.layout = pass.layout;
     transform.out = w_.input.data();
     transform.scales = w_.scales.data();
     transform.largest_code = largest_code(scheme_.activations);
@@ -31,9 +32,10 @@ Status Forward::prepare(const float* x, int rows, int cols, const kernels::Devic
     return kernels::transform_rows(transform, {stream, true});
 }
 
-Status Forward::multiply(const kernels::PackedWeights& weights, int rows, float* out, Epilogue epilogue,
-                         cudaStream_t stream) const {
-    return kernels::multiply({&weights, w_.input.data(), w_.scales.data(), rows, out, epilogue, true},
+Status Forward::multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
+                         Epilogue epilogue, cudaStream_t stream) const {
+    return kernels::multiply({&weights, w_.input.data(), w_.scales.data(), pass.rows, out, epilogue, true,
+                              pass.layout, &w_.split_sums},
                              stream);
 }
 
@@ -50,21 +52,21 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
     rows.positions = w_.rows.device_list(RowLists::positions);
     rows.rows = pass.rows;
 
-    QS_TRY(prepare(w_.residual.data(), pass.rows, config_.hidden_size, &layer.input_norm, 1, stream));
-    QS_TRY(multiply(layer.qkv, pass.rows, w_.qkv.data(), Epilogue::store_f32, stream));
+    QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.input_norm, 1, stream));
+    QS_TRY(multiply(pass, layer.qkv, w_.qkv.data(), Epilogue::store_f32, stream));
     QS_TRY(kernels::rotate_and_append(rows, w_.cosines.data(), w_.sines.data(), {stream, true}));
     QS_TRY(kernels::attend(rows, w_.attended.data(), pass.splits > 0 ? w_.partials.data() : nullptr,
                            pass.splits, {stream, true}));
-    QS_TRY(prepare(w_.attended.data(), pass.rows, shape_.heads * shape_.head_dim, nullptr, 1, stream));
-    return multiply(layer.o_proj, pass.rows, w_.residual.data(), Epilogue::add_residual, stream);
+    QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, stream));
+    return multiply(pass, layer.o_proj, w_.residual.data(), Epilogue::add_residual, stream);
 }
 
 Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const {
-    QS_TRY(prepare(w_.residual.data(), pass.rows, config_.hidden_size, &layer.mlp_norm, 1, stream));
-    QS_TRY(multiply(layer.gate_up, pass.rows, w_.inner.data(), Epilogue::silu_mul, stream));
-    QS_TRY(prepare(w_.inner.data(), pass.rows, config_.intermediate_size, nullptr,
-                   weights_.online_hadamard_block, stream));
-    return multiply(layer.down_proj, pass.rows, w_.residual.data(), Epilogue::add_residual, stream);
+    QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.mlp_norm, 1, stream));
+    QS_TRY(multiply(pass, layer.gate_up, w_.inner.data(), Epilogue::silu_mul, stream));
+    QS_TRY(prepare(pass, w_.inner.data(), config_.intermediate_size, nullptr, weights_.online_hadamard_block,
+                   stream));
+    return multiply(pass, layer.down_proj, w_.residual.data(), Epilogue::add_residual, stream);
 }
 
 Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
@@ -79,7 +81,9 @@ Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
     norm.store = kernels::RowStore::f16;
     norm.out = w_.input.data();
     QS_TRY(kernels::transform_rows(norm, {stream, true}));
-    QS_TRY(multiply(weights_.lm_head, pass.logits_rows, w_.logits.data(), Epilogue::store_f32, stream));
+    QS_TRY(kernels::multiply({&weights_.lm_head, w_.input.data(), nullptr, pass.logits_rows, w_.logits.data(),
+                              Epilogue::store_f32, true},
+                             stream));
     if (!pass.greedy) {
         return {};
     }
@@ -87,7 +91,9 @@ Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
                                    {stream, true});
 }
 
-Status Forward::enqueue(const Pass& pass, cudaStream_t stream) const {
+Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
+    QS_TRY(kernels::row_layout_for(weights_.layers.front().qkv.format, pass.rows, pass.splits == 0,
+                                   pass.layout));
     QS_TRY(kernels::embed_tokens(weights_.embedding_table(), w_.rows.device_list(RowLists::tokens), pass.rows,
                                  w_.residual.data(), {stream, false}));
     for (int i = 0; i < config_.num_hidden_layers; ++i) {

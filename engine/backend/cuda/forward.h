@@ -14,6 +14,7 @@ struct Pass {
     int logits_rows = 0; ///< how many rows' logits are asked for (RowLists::logits_rows)
     int splits = 0;      ///< decode: covers the longest sequence; 0: prefill, a block takes a whole sequence
     bool greedy = false; ///< also find the largest logits
+    kernels::RowLayout layout = kernels::RowLayout::rows; ///< of what the linears read; set by enqueue()
 };
 
 /// The kernels of a pass, in order, on one stream: norm and quantize, qkv, RoPE and cache, attention,
@@ -27,16 +28,17 @@ class Forward {
           shape_(attention_shape(config, context_length)) {}
 
     /// Enqueues the pass; rows are read from w.rows.device.
-    kernels::Status enqueue(const Pass& pass, cudaStream_t stream) const;
+    kernels::Status enqueue(Pass pass, cudaStream_t stream) const;
 
   private:
     kernels::Status attention_block(const Pass& pass, int index, cudaStream_t stream) const;
     kernels::Status mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const;
     kernels::Status logits(const Pass& pass, cudaStream_t stream) const;
     /// Rows of `x`, as the linears of this scheme read them.
-    kernels::Status prepare(const float* x, int rows, int cols, const kernels::DeviceBuffer<float>* gamma,
-                            int hadamard, cudaStream_t stream) const;
-    kernels::Status multiply(const kernels::PackedWeights& weights, int rows, float* out,
+    kernels::Status prepare(const Pass& pass, const float* x, int cols,
+                            const kernels::DeviceBuffer<float>* gamma, int hadamard,
+                            cudaStream_t stream) const;
+    kernels::Status multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
                              kernels::Epilogue epilogue, cudaStream_t stream) const;
 
     const ModelConfig& config_;

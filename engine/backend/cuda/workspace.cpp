@@ -67,6 +67,7 @@ Status Workspace::allocate(const ModelConfig& config, int max_slots, int context
     QS_TRY(attended.allocate(product(pass_rows, q_size)));
     QS_TRY(inner.allocate(product(pass_rows, config.intermediate_size)));
     QS_TRY(input.allocate(product(pass_rows, widest)));
+    QS_TRY(split_sums.allocate());
     QS_TRY(scales.allocate(product(pass_rows, 1)));
     QS_TRY(partials.allocate(product(decode_rows, shape.heads, max_splits, shape.head_dim + 2)));
     QS_TRY(logits.allocate(product(decode_rows, config.vocab_size)));
@@ -76,8 +77,8 @@ Status Workspace::allocate(const ModelConfig& config, int max_slots, int context
 std::int64_t Workspace::other_bytes() const {
     return static_cast<std::int64_t>(cosines.bytes() + sines.bytes() + rows.device.bytes() +
                                      residual.bytes() + qkv.bytes() + attended.bytes() + inner.bytes() +
-                                     input.bytes() + scales.bytes() + partials.bytes() + logits.bytes() +
-                                     ids.bytes());
+                                     input.bytes() + split_sums.bytes() + scales.bytes() + partials.bytes() +
+                                     logits.bytes() + ids.bytes());
 }
 
 } // namespace quantscope::cuda

@@ -5,6 +5,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/base/device_buffer.h"
 #include "kernels/base/pinned_buffer.h"
+#include "kernels/gemm/wgmma_gemm.h"
 
 #include <cuda_fp16.h>
 #include <vector>
@@ -53,7 +54,8 @@ struct Workspace {
     kernels::DeviceBuffer<float> inner;    ///< [pass_rows][intermediate]
     kernels::DeviceBuffer<__half>
         input; ///< a linear's rows, as halves or int8 codes, [pass_rows][widest, padded]
-    kernels::DeviceBuffer<float> scales;     ///< [pass_rows]
+    kernels::DeviceBuffer<float> scales; ///< [pass_rows]
+    kernels::SplitSums split_sums;
     kernels::DeviceBuffer<float> partials;   ///< [decode_rows][heads][max_splits][head_dim + 2]
     kernels::DeviceBuffer<float> logits;     ///< [decode_rows][vocab]
     kernels::DeviceBuffer<std::int32_t> ids; ///< [decode_rows]
