@@ -123,6 +123,7 @@ Status bench(bool steps, bool gemm) {
 
 int main(int argc, char** argv) {
     using namespace quantscope::kernels;
+    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, 0));
     if (argc >= 2 && std::strcmp(argv[1], "check") == 0)
         return report_checks(argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1U,
                              argc > 3 ? argv[3] : "");

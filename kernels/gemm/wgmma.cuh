@@ -16,20 +16,12 @@ __device__ inline std::uint32_t shared_address(const void* pointer) {
 __device__ inline void init_barrier(std::uint32_t barrier, int arrivals) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
-/// Makes initialized barriers visible to the copy engine and the cluster.
+/// Makes initialized barriers visible to the copy engine.
 __device__ inline void fence_barrier_init() {
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 __device__ inline void arrive(std::uint32_t barrier) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-/// At the same barrier of block `rank` of the cluster.
-__device__ inline void arrive_at(std::uint32_t barrier, int rank) {
-    asm volatile("{\n.reg .b32 remote;\n"
-                 "mapa.shared::cluster.u32 remote, %0, %1;\n"
-                 "mbarrier.arrive.shared::cluster.b64 _, [remote];\n}" ::"r"(barrier),
-                 "r"(rank)
-                 : "memory");
 }
 /// Arrives, and says how many bytes the copies of this phase bring.
 __device__ inline void arrive_expecting(std::uint32_t barrier, int bytes) {
@@ -56,25 +48,6 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
             shared),
         "l"(global), "r"(bytes), "r"(barrier)
         : "memory");
-}
-/// To the same place, and barrier, of every block of the cluster whose bit is set.
-__device__ inline void copy_bulk_to_all(std::uint32_t shared, const void* global, int bytes,
-                                        std::uint32_t barrier, std::uint16_t blocks) {
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
-                 "[%0], [%1], %2, [%3], %4;" ::"r"(shared),
-                 "l"(global), "r"(bytes), "r"(barrier), "h"(blocks)
-                 : "memory");
-}
-
-// --- clusters ---
-
-__device__ inline int cluster_rank() {
-    int rank = 0;
-    asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-    return rank;
-}
-__device__ inline void cluster_barrier() {
-    asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 }
 
 // --- wgmma ---

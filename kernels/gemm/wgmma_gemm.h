@@ -13,7 +13,7 @@ namespace quantscope::kernels {
 /// @param variant  -1 picks by the shape; 0 .. wgmma_variants - 1 for checks and benchmarks
 Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant = -1);
 
-constexpr int wgmma_variants = 5;
+constexpr int wgmma_variants = 4;
 
 /// Whether the current device, and what this was compiled for, can run wgmma_gemm().
 Status wgmma_gemm_fits(bool& fits);

@@ -10,6 +10,9 @@
 
 namespace quantscope::kernels::wgmma_detail {
 
+/// Shared memory of a warpgroup's outputs: two buffers of 32 batch rows by 64 channels.
+constexpr int staging_bytes = 2 * 32 * 64 * 4;
+
 struct Arguments {
     const std::uint8_t* tiles;
     const float* weight_scales;
@@ -36,15 +39,34 @@ class Output {
     using Acc = typename Tile<format>::Acc;
 
     __device__ Output(const Arguments& a, int row_tile, int first_batch_row, int lane)
-        : a_(a), row_tile_(row_tile), batch_row_(first_batch_row + lane % 4 * 2), lane_row_(lane / 4) {
-        if constexpr (format != WeightFormat::f16) {
+        : a_(a), row_tile_(row_tile), batch_row_(first_batch_row + lane % 4 * 2), lane_(lane),
+          lane_row_(lane / 4) {
+        if (format != WeightFormat::f16 && row_tile < a.row_tiles) {
             scales_[0] = a.weight_scales[row_tile * 16 + lane_row_];
             scales_[1] = a.weight_scales[row_tile * 16 + lane_row_ + 8];
         }
     }
 
+    /// Whether write_staged() takes this output: f32, vectors of four aligned.
+    __device__ bool can_stage() const {
+        return a_.epilogue != Epilogue::store_f16 &&
+               (a_.epilogue == Epilogue::silu_mul ? a_.rows / 2 : a_.rows) % 4 == 0;
+    }
+
+    /// The warpgroup's four warps together: through shared memory, so that what a warp writes at once is
+    /// contiguous. @param staging staging_bytes of its own; @param barrier of its own
+    template<int count>
+    __device__ void write_staged(const Acc (&acc)[count], float* staging, int barrier) const {
+        if (a_.epilogue == Epilogue::silu_mul)
+            write_staged_as<true>(acc, staging, barrier);
+        else
+            write_staged_as<false>(acc, staging, barrier);
+    }
+
     template<int count>
     __device__ void write(const Acc (&acc)[count]) const {
+        if (row_tile_ >= a_.row_tiles)
+            return;
         switch (a_.epilogue) {
         case Epilogue::store_f16: write_as<Epilogue::store_f16>(acc); break;
         case Epilogue::store_f32: write_as<Epilogue::store_f32>(acc); break;
@@ -54,6 +76,82 @@ class Output {
     }
 
   private:
+    /// 32 batch rows at a time; two buffers, so that one barrier each is enough.
+    template<bool pairs, int count>
+    __device__ void write_staged_as(const Acc (&acc)[count], float* staging, int barrier) const {
+        constexpr int width = pairs ? 32 : 64; // channels of the warpgroup
+        constexpr int vectors = width / 4;     // of four floats a batch row
+        constexpr int passes = vectors * 32 / 128;
+        const auto thread = static_cast<int>(threadIdx.x) % 128;
+        const int channels = pairs ? a_.rows / 2 : a_.rows;
+        const int in_group = row_tile_ % 4 * (pairs ? 8 : 16) + lane_row_;
+        const int channel = row_tile_ / 4 * width + thread % vectors * 4;
+        const int first_batch_row = batch_row_ - lane_ % 4 * 2;
+        float* const out = static_cast<float*>(a_.out) + channel;
+        const auto writes = [&](int row) { return channel < channels && first_batch_row + row < a_.batch; };
+        const auto at = [&](int row) {
+            return reinterpret_cast<float4*>(out +
+                                             static_cast<std::size_t>(first_batch_row + row) * channels);
+        };
+        const bool add = a_.epilogue == Epilogue::add_residual;
+        float4 before[passes];
+        const auto ask = [&](int chunk) {
+#pragma unroll
+            for (int pass = 0; pass < passes; ++pass) {
+                const int row = chunk * 32 + pass * (128 / vectors) + thread / vectors;
+                before[pass] = add && writes(row) ? *at(row) : float4{0.0F, 0.0F, 0.0F, 0.0F};
+            }
+        };
+        ask(0);
+#pragma unroll
+        for (int chunk = 0; chunk < count / 16; ++chunk) {
+            float* const buffer = staging + chunk % 2 * (staging_bytes / 8);
+            float scales[8];
+#pragma unroll
+            for (int n = 0; n < 8; ++n)
+                scales[n] = act_scale(chunk * 4 + n / 2, n % 2);
+#pragma unroll
+            for (int n = 0; n < 16; ++n) {
+                const int i = n % 4;
+                if (pairs && i >= 2)
+                    continue;
+                const Acc* const four = acc + chunk * 16 + n / 4 * 4;
+                const float scale = scales[n / 4 * 2 + i % 2];
+                float y = scaled(four[i], scale, scales_[i / 2]);
+                if constexpr (pairs)
+                    y = silu_times(y, scaled(four[i + 2], scale, scales_[1]));
+                const int row = n / 4 * 8 + lane_ % 4 * 2 + i % 2;
+                buffer[place(row, in_group + i / 2 * 8, width)] = y;
+            }
+            asm volatile("bar.sync %0, 128;" ::"r"(barrier) : "memory");
+#pragma unroll
+            for (int pass = 0; pass < passes; ++pass) {
+                const int row = pass * (128 / vectors) + thread / vectors;
+                float4 y = *reinterpret_cast<const float4*>(buffer + place(row, thread % vectors * 4, width));
+                if (add)
+                    y = {before[pass].x + y.x, before[pass].y + y.y, before[pass].z + y.z,
+                         before[pass].w + y.w};
+                if (writes(chunk * 32 + row))
+                    *at(chunk * 32 + row) = y;
+            }
+            if (add && chunk + 1 < count / 16)
+                ask(chunk + 1);
+        }
+        asm volatile("bar.sync %0, 128;" ::"r"(barrier)
+                     : "memory"); // the next tile begins with the first buffer
+    }
+
+    /// Where a value stands in a buffer: vectors of four change places, so that no two lanes of an
+    /// instruction meet in a bank.
+    static __device__ int place(int row, int channel, int width) {
+        return row * width + ((channel / 4 ^ row / 2 % 4 * 2) * 4 + channel % 4);
+    }
+
+    __device__ float act_scale(int j, int i) const {
+        return format != WeightFormat::f16 && is_in(j, i) ? __ldg(a_.act_scales + batch_row_ + j * 8 + i)
+                                                          : 0.0F;
+    }
+
     template<Epilogue epilogue, int count>
     __device__ void write_as(const Acc (&acc)[count]) const {
         constexpr bool pairs = epilogue == Epilogue::silu_mul;
@@ -61,12 +159,16 @@ class Output {
         const int channel = row_tile_ * (pairs ? 8 : 16) + lane_row_;
         const bool present[2] = {channel < channels, !pairs && channel + 8 < channels};
         using Out = std::conditional_t<epilogue == Epilogue::store_f16, __half, float>;
-        Out* const out =
-            static_cast<Out*>(a_.out) + static_cast<std::size_t>(batch_row_) * channels + channel;
-        const auto at = [&](int j, int i) -> Out& { return out[(j * 8 + i % 2) * channels + i / 2 * 8]; };
+        Out* out = static_cast<Out*>(a_.out) + static_cast<std::size_t>(batch_row_) * channels + channel;
+        const auto at = [&](int j, int i) -> Out& { return out[(j % 4 * 8 + i % 2) * channels + i / 2 * 8]; };
 #pragma unroll
         for (int chunk = 0; chunk < count / 16; ++chunk) {
+            // What comes from memory is asked for first, so that its latency is paid once.
+            float scales[8];
             [[maybe_unused]] float before[16];
+#pragma unroll
+            for (int n = 0; n < 8; ++n)
+                scales[n] = act_scale(chunk * 4 + n / 2, n % 2);
             if constexpr (epilogue == Epilogue::add_residual) {
 #pragma unroll
                 for (int n = 0; n < 16; ++n)
@@ -80,7 +182,8 @@ class Output {
                 const int i = n % 4;
                 if (!is_in(j, i) || !present[i / 2])
                     continue;
-                const float y = scaled(acc[4 * j + i], j, i);
+                const float act_scale = scales[n / 4 * 2 + i % 2];
+                const float y = scaled(acc[4 * j + i], act_scale, scales_[i / 2]);
                 if constexpr (epilogue == Epilogue::store_f16)
                     at(j, i) = __float2half_rn(y);
                 else if constexpr (epilogue == Epilogue::store_f32)
@@ -88,8 +191,10 @@ class Output {
                 else if constexpr (epilogue == Epilogue::add_residual)
                     at(j, i) = before[n] + y;
                 else if (i < 2)
-                    at(j, i) = silu_times(y, scaled(acc[4 * j + (i + 2) % 4], j, i + 2));
+                    at(j, i) = silu_times(y, scaled(acc[4 * j + (i + 2) % 4], act_scale, scales_[1]));
             }
+            out += static_cast<std::ptrdiff_t>(32) * channels;
+            asm volatile("" : "+l"(out)); // else all addresses are computed, and kept, at once
         }
     }
 
@@ -98,17 +203,17 @@ class Output {
     }
 
     /// The CPU engine's order of operations: (s_x * s_w) * acc.
-    __device__ float scaled(Acc acc, int j, int i) const {
+    static __device__ float scaled(Acc acc, float act_scale, float weight_scale) {
         if constexpr (format == WeightFormat::f16)
             return acc;
         else
-            return __fmul_rn(__fmul_rn(__ldg(a_.act_scales + batch_row_ + j * 8 + i % 2), scales_[i / 2]),
-                             __int2float_rn(Tile<format>::finish(acc)));
+            return __fmul_rn(__fmul_rn(act_scale, weight_scale), __int2float_rn(Tile<format>::finish(acc)));
     }
 
     const Arguments& a_;
     int row_tile_;
     int batch_row_;
+    int lane_;
     int lane_row_;
     float scales_[2] = {0.0F, 0.0F};
 };

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/base/device.cuh"
+#include "kernels/gemm/wgmma_division.cuh"
+
+/// wgmma_gemm's kernel: one thread asks for copies, two warpgroups multiply.
+namespace quantscope::kernels::wgmma_detail {
+
+/// Asks for the copies of a block's segments, slab after slab; one thread.
+template<class B>
+class Producer {
+  public:
+    __device__ Producer(const Arguments& a, const Ring<B>& ring) : a_(a), ring_(ring) {}
+
+    __device__ void run() {
+        // Weights depend on no kernel: the first ones are under way before the kernel before has ended.
+        Cursor early(a_);
+        for (int i = 0; i < B::stages && early.valid; ++i) {
+            copy_weights(early, i);
+            early.advance();
+        }
+        wait_for_previous_kernel();
+        Cursor cursor(a_);
+        Place<B::stages> at;
+        for (int i = 0; cursor.valid; ++i) {
+            if (i >= B::stages) {
+                wait_barrier(ring_.empty(at.stage), at.parity ^ 1);
+                copy_weights(cursor, at.stage);
+            }
+            copy_rows(cursor, at.stage);
+            cursor.advance();
+            at.advance();
+        }
+    }
+
+  private:
+    /// A slab of a segment.
+    struct Cursor {
+        Segments<B> segments;
+        Segment segment{};
+        bool valid;
+        __device__ explicit Cursor(const Arguments& a) : segments(a) { valid = segments.next(segment); }
+        __device__ void advance() {
+            if (++segment.first_slab == segment.end_slab)
+                valid = segments.next(segment);
+        }
+    };
+
+    /// Rows of the segment's batch tile that exist.
+    __device__ int rows_of(const Cursor& c) const {
+        return min(B::cols, a_.batch - c.segment.batch_block * B::cols);
+    }
+
+    /// Also says how many bytes the stage will hold.
+    __device__ void copy_weights(const Cursor& c, int stage) const {
+        const int first_tile = c.segment.row_block * B::row_tiles;
+        const int tiles = min(B::row_tiles, a_.row_tiles - first_tile);
+        const int col_tile = c.segment.first_slab * B::slab_tiles;
+        const int bytes = min(B::slab_tiles, a_.col_tiles - col_tile) * tile_bytes(B::format);
+        arrive_expecting(ring_.full(stage), tiles * bytes + rows_of(c) * slab_bytes);
+        const std::uint8_t* from =
+            a_.tiles +
+            (static_cast<std::size_t>(first_tile) * a_.col_tiles + col_tile) * tile_bytes(B::format);
+        for (int i = 0; i < tiles; ++i) {
+            copy_bulk(ring_.weights(stage) + i * B::row_tile_bytes, from, bytes, ring_.full(stage));
+            from += static_cast<std::size_t>(a_.col_tiles) * tile_bytes(B::format);
+        }
+    }
+
+    __device__ void copy_rows(const Cursor& c, int stage) const {
+        const std::size_t first =
+            static_cast<std::size_t>(c.segment.first_slab) * a_.batch + c.segment.batch_block * B::cols;
+        copy_bulk(ring_.rows(stage), a_.activations + first * slab_bytes, rows_of(c) * slab_bytes,
+                  ring_.full(stage));
+    }
+
+    const Arguments& a_;
+    const Ring<B>& ring_;
+};
+
+/// The A operands of a slab's four steps.
+template<class B>
+__device__ void load_fragments(const uint4* weights, int row_tile, int lane, std::uint32_t (&a)[4][4]) {
+    const uint4* const mine = weights + row_tile * (B::row_tile_bytes / 16) + lane;
+    if constexpr (B::format == WeightFormat::int4) {
+        constexpr std::uint32_t high = 0xF0F0F0F0U;
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+            const uint4 v = mine[tile * 32];
+            const std::uint32_t words[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+            for (int i = 0; i < 4; ++i) { // step i / 2 of the tile, rows g or g + 8
+                a[2 * tile + i / 2][i % 2] = (words[i] << 4) & high;
+                a[2 * tile + i / 2][i % 2 + 2] = words[i] & high;
+            }
+        }
+    } else {
+#pragma unroll
+        for (int step = 0; step < 4; ++step) {
+            const uint4 v = mine[step * 32];
+            a[step][0] = v.x;
+            a[step][1] = v.y;
+            a[step][2] = v.z;
+            a[step][3] = v.w;
+        }
+    }
+}
+
+/// One of the two warpgroups that multiply.
+template<class B>
+class Consumer {
+  public:
+    using Acc = typename Tile<B::format>::Acc;
+    static constexpr int accumulators = B::group_cols / 2;
+    using Fragments = std::uint32_t[4][4];
+
+    __device__ Consumer(const Arguments& a, const Ring<B>& ring)
+        : a_(a), ring_(ring), lane_(static_cast<int>(threadIdx.x) % 32),
+          group_(static_cast<int>(threadIdx.x) / 128) {
+        row_tile_ = static_cast<int>(threadIdx.x) / 32 % B::row_tiles;
+        first_col_ = B::groups == Groups::columns ? group_ * B::group_cols : 0;
+    }
+
+    __device__ void run() {
+        wait_for_previous_kernel(); // scales and residual
+        Segments<B> segments(a_);
+        Segment segment;
+        while (segments.next(segment)) {
+            Acc acc[accumulators];
+            multiply(segment.end_slab - segment.first_slab, acc);
+            if (!join(segment, acc))
+                continue;
+            const Output<B::format> output(a_, segment.row_block * B::row_tiles + row_tile_,
+                                           segment.batch_block * B::cols + first_col_, lane_);
+            if (B::staged && output.can_stage())
+                output.write_staged(acc, ring_.staging(group_), 2 + group_);
+            else
+                output.write(acc);
+        }
+    }
+
+  private:
+    /// While the tensor cores take one slab, the next one's fragments are loaded; two sets of registers.
+    __device__ void multiply(int slabs, Acc (&acc)[accumulators]) {
+        Fragments even;
+        Fragments odd;
+        fetch(even);
+        for (int i = 0; i < slabs; i += 2) {
+            step(even, odd, acc, i, slabs);
+            if (i + 1 < slabs)
+                step(odd, even, acc, i + 1, slabs);
+        }
+        wgmma_wait<0>();
+        release();
+    }
+
+    __device__ void fetch(Fragments& a) {
+        wait_barrier(ring_.full(at_.stage), at_.parity);
+        load_fragments<B>(ring_.weight_vectors(at_.stage), row_tile_, lane_, a);
+    }
+
+    __device__ void step(Fragments& now, Fragments& next, Acc (&acc)[accumulators], int i, int slabs) {
+        const std::uint64_t rows = slab_descriptor(ring_.rows(at_.stage) + first_col_ * slab_bytes);
+        wgmma_fence();
+#pragma unroll
+        for (int s = 0; s < 4; ++s)
+            wgmma(acc, now[s], rows + 2 * s, i + s > 0 ? 1 : 0);
+        wgmma_commit();
+        at_.advance();
+        if (i > 0) {
+            wgmma_wait<1>();
+#pragma unroll
+            for (int s = 0; s < 4; ++s)
+                keep_registers(next[s]);
+            release();
+        }
+        if (i + 1 < slabs)
+            fetch(next);
+    }
+
+    /// Gives the oldest stage back.
+    __device__ void release() {
+        if (lane_ == 0)
+            arrive(ring_.empty(oldest_.stage));
+        oldest_.advance();
+    }
+
+    /// Whether this block writes the tile: all of its slabs were multiplied here, or this block comes last
+    /// of those that share it, and has added the others' sums.
+    __device__ bool join([[maybe_unused]] const Segment& s, [[maybe_unused]] Acc (&acc)[accumulators]) const {
+        if constexpr (B::split) {
+            if (s.end_slab - s.first_slab == a_.slabs)
+                return true;
+            const int tile = s.row_block * a_.batch_blocks + s.batch_block;
+            const int first = split_owner(a_, tile * a_.slabs);
+            const int last = split_owner(a_, tile * a_.slabs + a_.slabs - 1);
+            const auto me = static_cast<int>(blockIdx.x);
+            int4* const mine = partial(me, me == first);
+#pragma unroll
+            for (int v = 0; v < accumulators / 4; ++v)
+                mine[v * consumers] = make_int4(acc[4 * v], acc[4 * v + 1], acc[4 * v + 2], acc[4 * v + 3]);
+            __threadfence();
+            consumer_barrier();
+            __shared__ int arrived;
+            if (threadIdx.x == 0)
+                arrived = atomicAdd(a_.arrived + tile, 1);
+            consumer_barrier();
+            if (arrived != last - first)
+                return false;
+            __threadfence();
+            if (threadIdx.x == 0)
+                a_.arrived[tile] = 0;
+            for (int block = first; block <= last; ++block) {
+                if (block == me)
+                    continue;
+                const int4* const theirs = partial(block, block == first);
+#pragma unroll
+                for (int v = 0; v < accumulators / 4; ++v) {
+                    const int4 sums = __ldcg(theirs + v * consumers);
+                    acc[4 * v] += sums.x;
+                    acc[4 * v + 1] += sums.y;
+                    acc[4 * v + 2] += sums.z;
+                    acc[4 * v + 3] += sums.w;
+                }
+            }
+        }
+        return true;
+    }
+
+    /// A block shares at most two tiles: that which another began, and the one it begins last.
+    __device__ int4* partial(int block, bool begins) const {
+        return reinterpret_cast<int4*>(a_.sums) +
+               static_cast<std::size_t>(block * 2 + (begins ? 1 : 0)) * (consumers * accumulators / 4) +
+               threadIdx.x;
+    }
+
+    static __device__ void consumer_barrier() {
+        asm volatile("bar.sync 1, %0;" ::"n"(consumers) : "memory");
+    }
+
+    const Arguments& a_;
+    const Ring<B>& ring_;
+    int lane_;
+    int group_;
+    int row_tile_;
+    int first_col_;
+    Place<B::stages> at_;     ///< of the slab multiplied next
+    Place<B::stages> oldest_; ///< not given back yet
+};
+
+template<class B>
+__global__ void __launch_bounds__(threads, B::blocks_a_multiprocessor)
+    wgmma_gemm_kernel([[maybe_unused]] const __grid_constant__ Arguments a) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+    extern __shared__ __align__(1024) std::uint8_t wgmma_shared[];
+    const Ring<B> ring(wgmma_shared);
+    if (threadIdx.x == 0)
+        ring.init();
+    __syncthreads();
+    let_next_kernel_start();
+    if (threadIdx.x >= consumers) {
+        release_registers<B::producer_registers>();
+        if (threadIdx.x == consumers)
+            Producer<B>(a, ring).run();
+    } else {
+        claim_registers<B::consumer_registers>();
+        Consumer<B>(a, ring).run();
+    }
+#endif
+}
+
+} // namespace quantscope::kernels::wgmma_detail
