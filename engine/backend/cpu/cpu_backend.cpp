@@ -34,8 +34,9 @@ std::int64_t meminfo_bytes(const std::string& key) {
 
 Expected<> check_memory(const Checkpoint& checkpoint, const Scheme& scheme, int slots, int context) {
     const ModelConfig& c = checkpoint.config();
-    const std::int64_t kv = std::int64_t{2} * 4 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim *
-                            std::int64_t{slots} * context;
+    const std::int64_t number = scheme.weights == Precision::fp16 ? 4 : 2;
+    const std::int64_t kv =
+        2 * number * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * std::int64_t{slots} * context;
     const std::int64_t needed = estimate_weight_bytes(checkpoint, scheme) + kv;
     const std::int64_t available = meminfo_bytes("MemAvailable");
     if (available > 0 && needed > available) {
@@ -58,8 +59,7 @@ DeviceInfo CpuBackend::device() const {
             .backend = "cpu",
             .name = name.empty() ? "CPU" : name,
             .memory_bytes = meminfo_bytes("MemTotal"),
-            .detail = fmt::format("{}, {} threads; fp16 weights are computed in f32", kernels().name,
-                                  thread_count()),
+            .detail = fmt::format("{}, {} threads; fp16 is computed in f32", kernels().name, thread_count()),
             .pci_bus_id = {}};
 }
 

@@ -10,8 +10,9 @@
 
 namespace quantscope::cpu {
 
-/// The Llama graph in f32 around the scheme's linears. Rows (tokens) of one pass share the weights' way
-/// through the cache, nothing else: each row's result is a function of its own slot.
+/// The Llama graph in f32 around the scheme's linears. The KV cache holds halves beside quantized linears, as
+/// on CUDA, and f32 where nothing is quantized. Rows (tokens) of one pass share the weights' way through the
+/// cache, nothing else: each row's result is a function of its own slot.
 ///   decode   the inputs of one token, all slots in one pass
 ///   prefill  longer inputs, each slot alone, in passes of prefill_rows tokens
 class CpuSession final : public Session {
@@ -48,21 +49,24 @@ class CpuSession final : public Session {
     void norm(const std::vector<float>& gamma, LinearInput& to);
     void add_projection(const PackedWeights& weights, const LinearInput& input);
     void append_to_cache(std::int64_t layer, const Row& row, const float* keys, const float* values);
-    float* cache(Buffer<float>& which, std::int64_t layer, int slot, int kv_head);
+    std::uint8_t* cache(Buffer<std::uint8_t>& which, std::int64_t layer, int slot, int kv_head);
+    template<class Number>
+    void append_numbers(std::int64_t layer, const Row& row, const Number* keys, const Number* values);
 
     ModelConfig config_;
     ModelWeights weights_;
     int context_length_;
     std::vector<int> lengths_; ///< [max_slots]
     RopeTable rope_;
-    std::int64_t cache_length_; ///< context_length_ rounded up to key_block
-    Buffer<float> keys_;        ///< [layers][max_slots][kv_heads][cache_length / 16][head_dim][16]
-    Buffer<float> values_;      ///< [layers][max_slots][kv_heads][cache_length][head_dim]
+    std::int64_t cache_length_;   ///< context_length_ rounded up to key_block
+    std::int64_t cached_bytes_;   ///< of a number in the cache: 2, a half, or 4
+    Buffer<std::uint8_t> keys_;   ///< [layers][max_slots][kv_heads][cache_length / 16][head_dim][16]
+    Buffer<std::uint8_t> values_; ///< [layers][max_slots][kv_heads][cache_length][head_dim]
 
     std::vector<Row> rows_;
     Buffer<float> residual_;      ///< [rows][hidden]
     Buffer<float> projected_;     ///< [rows][widest linear output]
-    Buffer<float> scores_;        ///< [threads][cache_length]
+    Buffer<float> scratch_;       ///< [threads][attend_scratch(cache_length)]
     Buffer<float> greedy_logits_; ///< [max_slots][vocab]
     LinearInput hidden_input_;    ///< of qkv, gate_up
     LinearInput attended_;        ///< of o_proj

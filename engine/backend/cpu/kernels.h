@@ -12,6 +12,13 @@ inline constexpr int block_columns = 64;
 /// need no sum across a vector.
 inline constexpr int key_block = 16;
 
+/// Attention takes so many keys at a time and joins what comes of them in order, as the CUDA kernels do.
+inline constexpr int split_keys = 64;
+/// Floats that attend_*() needs as scratch for `keys` keys.
+constexpr std::int64_t attend_scratch(std::int64_t keys, int head_dim) {
+    return (keys + split_keys - 1) / split_keys * (head_dim + 2);
+}
+
 /// Integer activations: `rows` quantized vectors.
 struct Int8Rows {
     const std::int8_t* codes; ///< [rows][stride]; zero from the true length up to the padded one
@@ -28,8 +35,11 @@ struct FloatRows {
 };
 
 /// Inner loops for one instruction set. Every function's result for a row is a function of that row and the
-/// weights alone: one fused chain per output in order of k for floats, exact int32 for integers. So results
-/// do not depend on how many rows are computed together (batch invariance).
+/// weights alone: one chain per output in order of k for floats, exact int32 for integers. So results do not
+/// depend on how many rows are computed together (batch invariance). All but dot_f32, dot_f16 and dot_bf16
+/// (fused where the processor does that) give the same bits on every instruction set, and rms_norm,
+/// silu_multiply, rope and attend those of the CUDA kernels: kernels/check/canonical.h has them as plain
+/// loops.
 struct Kernels {
     const char* name; ///< "avx512-vnni", "avx2", "portable"
 
@@ -61,10 +71,13 @@ struct Kernels {
     void (*rope)(float* head, const float* cosines, const float* sines, int head_dim);
     /// Block Hadamard, as hadamard_transform() in engine/schemes/hadamard.h.
     void (*hadamard)(float* x, std::int64_t count, int block);
-    /// One query head over `count` keys (in key blocks) and values [count][head_dim]; scores is scratch of
-    /// `count` rounded up to key_block.
-    void (*attend)(const float* query, const float* keys, const float* values, std::int64_t count,
-                   int head_dim, float scale, float* scores, float* out);
+    void (*to_f16)(const float* x, std::int64_t count, std::uint16_t* halves); ///< half to even
+    /// One query head over `count` keys (in key blocks) and values [count][head_dim], of f32 or halves. Keys
+    /// of the last block beyond `count` are read, not used.
+    void (*attend_f32)(const float* query, const void* keys, const void* values, std::int64_t count,
+                       int head_dim, float scale, float* scratch, float* out);
+    void (*attend_f16)(const float* query, const void* keys, const void* values, std::int64_t count,
+                       int head_dim, float scale, float* scratch, float* out);
 };
 
 /// The best set this processor runs; QUANTSCOPE_CPU_ISA=portable|avx2|avx512-vnni asks for a lesser one.

@@ -3,6 +3,7 @@
 // set.
 #pragma once
 
+#include "engine/backend/cpu/attention_impl.h"
 #include "engine/backend/cpu/kernels.h"
 #include "engine/backend/cpu/vector_math.h"
 
@@ -64,9 +65,9 @@ void dot_integer(const Int8Rows& x, const void* block, std::int64_t k, std::int3
 
 template<int Rows, class Weights>
 void dot_floats(const float* x, std::int64_t stride, const std::uint8_t* block, std::int64_t k, float* out) {
-    f32x16 acc[Rows][4] = {};
+    Wide acc[Rows][4] = {};
     for (std::int64_t i = 0; i < k; ++i) {
-        f32x16 w[4];
+        Wide w[4];
         prefetch<block_columns * Weights::bytes>(block + i * block_columns * Weights::bytes);
         for (int j = 0; j < 4; ++j) {
             w[j] = Weights::at(block + (i * block_columns + 16 * j) * Weights::bytes);
@@ -74,7 +75,7 @@ void dot_floats(const float* x, std::int64_t stride, const std::uint8_t* block, 
         for (int row = 0; row < Rows; ++row) {
             const float value = x[row * stride + i];
             for (int j = 0; j < 4; ++j) {
-                acc[row][j] += value * w[j];
+                acc[row][j] = multiply_add(w[j], value, acc[row][j]);
             }
         }
     }
@@ -174,25 +175,42 @@ void rescale(const std::int32_t* acc, float row_scale, const float* column_scale
     }
 }
 
+/// 512 chains, chain j of the elements k with k / 4 % 512 == j in rising order; a tree over each 32 chains,
+/// then one over the 16 sums (kernels/rows/row_math.cuh).
+float sum_of_squares(const float* x, std::int64_t count) {
+    constexpr std::int64_t chain_count = 512;
+    alignas(64) float chains[chain_count] = {};
+    std::int64_t k = 0;
+    for (; k < count; k += 4 * chain_count) {
+        const std::int64_t whole = smaller(chain_count, (count - k) / 4);
+        for (std::int64_t j = 0; j < whole; ++j) {
+            const float* const from = x + k + 4 * j;
+            float sum = chains[j];
+            for (int i = 0; i < 4; ++i) {
+                sum = fused(from[i], from[i], sum);
+            }
+            chains[j] = sum;
+        }
+        for (std::int64_t i = k + 4 * whole; whole < chain_count && i < count; ++i) {
+            chains[whole] = fused(x[i], x[i], chains[whole]);
+        }
+    }
+    f32x16 sums = {};
+    for (int group = 0; group < 16 && group * 128 < count; ++group) {
+        sums[group] = sum_lanes(load<f32x16>(chains + 32 * group) + load<f32x16>(chains + 32 * group + 16));
+    }
+    return sum_lanes(sums);
+}
+
 void rms_norm(const float* x, const float* gamma, float eps, std::int64_t count, float* y) {
-    f32x16 squares = {};
-    std::int64_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        const auto v = load<f32x16>(x + i);
-        squares += v * v;
-    }
-    float sum = sum_lanes(squares);
-    for (; i < count; ++i) {
-        sum += x[i] * x[i];
-    }
-    const float inverse = 1.0F / __builtin_sqrtf(sum / static_cast<float>(count) + eps);
+    const float inverse = 1.0F / __builtin_sqrtf(sum_of_squares(x, count) / static_cast<float>(count) + eps);
     if (gamma == nullptr) {
-        for (i = 0; i < count; ++i) {
+        for (std::int64_t i = 0; i < count; ++i) {
             y[i] = x[i] * inverse;
         }
         return;
     }
-    for (i = 0; i < count; ++i) {
+    for (std::int64_t i = 0; i < count; ++i) {
         y[i] = x[i] * inverse * gamma[i];
     }
 }
@@ -224,8 +242,8 @@ void rope(float* head, const float* cosines, const float* sines, int head_dim) {
     for (int i = 0; i < half; ++i) {
         const float a = head[i];
         const float b = head[i + half];
-        head[i] = a * cosines[i] - b * sines[i];
-        head[i + half] = b * cosines[i] + a * sines[i];
+        head[i] = fused(a, cosines[i], -(b * sines[i]));
+        head[i + half] = fused(b, cosines[i], a * sines[i]);
     }
 }
 
@@ -249,90 +267,9 @@ void hadamard(float* x, std::int64_t count, int block) {
     }
 }
 
-/// scores[t] = scale * query . key[t] for Blocks * 16 keys; each lane is one chain in order of d.
-template<int Blocks>
-void score_keys(const float* query, const float* keys, int head_dim, float scale, float* scores) {
-    f32x16 acc[Blocks] = {};
-    for (int d = 0; d < head_dim; ++d) {
-        for (int b = 0; b < Blocks; ++b) {
-            acc[b] += query[d] * load<f32x16>(keys + (std::int64_t{b} * head_dim + d) * key_block);
-        }
-    }
-    for (int b = 0; b < Blocks; ++b) {
-        store(scores + b * key_block, acc[b] * scale);
-    }
-}
-
-/// Turns scores[0, count) into e^(score - max), those up to the end of the last block into 0; returns the
-/// sum.
-float exponentiate(float* scores, std::int64_t count) {
-    const std::int64_t whole = count / key_block * key_block;
-    const f32x16 none = f32x16{} - FLT_MAX;
-    f32x16 peaks = count > whole ? load_first(scores + whole, count - whole, none) : none;
-    for (std::int64_t t = 0; t < whole; t += key_block) {
-        peaks = maximum(load<f32x16>(scores + t), peaks);
-    }
-    const float peak = max_lanes(peaks);
-    f32x16 sums = {};
-    for (std::int64_t t = 0; t < whole; t += key_block) {
-        const f32x16 e = exponential(load<f32x16>(scores + t) - peak);
-        sums += e;
-        store(scores + t, e);
-    }
-    if (count > whole) {
-        const f32x16 e = exponential(load_first(scores + whole, count - whole, none) - peak);
-        const f32x16 kept = load_first(&e, count - whole, f32x16{});
-        sums += kept;
-        store(scores + whole, kept);
-    }
-    return sum_lanes(sums);
-}
-
-/// out = inverse * sum of scores[t] * values[t], for Lanes * 16 of the head's dimensions; even and odd t are
-/// two chains.
-template<int Lanes>
-void mix_values(const float* scores, const float* values, std::int64_t count, int head_dim, float inverse,
-                float* out) {
-    f32x16 acc[2][Lanes] = {};
-    std::int64_t t = 0;
-    for (; t + 2 <= count; t += 2) {
-        for (int odd = 0; odd < 2; ++odd) {
-            for (int j = 0; j < Lanes; ++j) {
-                acc[odd][j] += scores[t + odd] * load<f32x16>(values + (t + odd) * head_dim + 16 * j);
-            }
-        }
-    }
-    for (int j = 0; j < Lanes && t < count; ++j) {
-        acc[0][j] += scores[t] * load<f32x16>(values + t * head_dim + 16 * j);
-    }
-    for (int j = 0; j < Lanes; ++j) {
-        store(out + 16 * j, (acc[0][j] + acc[1][j]) * inverse);
-    }
-}
-
-void attend(const float* query, const float* keys, const float* values, std::int64_t count, int head_dim,
-            float scale, float* scores, float* out) {
-    std::int64_t t = 0;
-    for (; t + 4 * key_block <= count; t += 4 * key_block) {
-        score_keys<4>(query, keys + t * head_dim, head_dim, scale, scores + t);
-    }
-    for (; t < count; t += key_block) {
-        score_keys<1>(query, keys + t * head_dim, head_dim, scale, scores + t);
-    }
-    const float inverse = 1.0F / exponentiate(scores, count);
-    int i = 0;
-    for (; i + 64 <= head_dim; i += 64) {
-        mix_values<4>(scores, values + i, count, head_dim, inverse, out + i);
-    }
-    for (; i + 16 <= head_dim; i += 16) {
-        mix_values<1>(scores, values + i, count, head_dim, inverse, out + i);
-    }
-    for (; i < head_dim; ++i) {
-        float acc = 0.0F;
-        for (t = 0; t < count; ++t) {
-            acc += scores[t] * values[t * head_dim + i];
-        }
-        out[i] = acc * inverse;
+void to_f16(const float* x, std::int64_t count, std::uint16_t* halves) {
+    for (std::int64_t i = 0; i < count; ++i) {
+        halves[i] = float_to_half(x[i]);
     }
 }
 
@@ -353,7 +290,9 @@ constexpr Kernels make_kernels(const char* name) {
             .add = add,
             .rope = rope,
             .hadamard = hadamard,
-            .attend = attend};
+            .to_f16 = to_f16,
+            .attend_f32 = attend<LoadF32>,
+            .attend_f16 = attend<LoadF16>};
 }
 
 } // namespace

@@ -38,6 +38,12 @@ QS_INLINE T load_first(const void* from, std::int64_t lanes, T rest) {
     return rest;
 }
 
+// std::min and std::max are inline functions that other files share.
+template<class T>
+QS_INLINE T smaller(T a, T b) {
+    return b < a ? b : a;
+}
+
 QS_INLINE f32x16 maximum(f32x16 a, f32x16 b) {
     return a > b ? a : b;
 }
@@ -58,6 +64,72 @@ QS_INLINE float max_lanes(f32x16 v) {
     return fold_lanes(v, [](f32x16 a, f32x16 b) { return maximum(a, b); });
 }
 
+/// a * b + c, rounded once. Without the instruction: the product is exact in double, and a sum rounded to odd
+/// there rounds to float as the exact one would.
+QS_INLINE float fused(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+    return __builtin_fmaf(a, b, c);
+#else
+    const double product = static_cast<double>(a) * b;
+    const double sum = product + c;
+    const double rest = sum - product;
+    const double lost = (product - (sum - rest)) + (c - rest);
+    auto bits = load<std::uint64_t>(&sum);
+    const bool inexact = lost > 0.0 || lost < 0.0; // false for NaN
+    if (inexact && (bits & 1U) == 0) {
+        bits += (lost > 0.0) == (sum > 0.0) ? std::uint64_t{1} : ~std::uint64_t{0};
+    }
+    return static_cast<float>(load<double>(&bits));
+#endif
+}
+
+/// 16 floats on their way through fused operations. GCC 12 keeps vectors that are wider than a register in
+/// memory and calls intrinsics on copies of their halves, so with AVX2 they are two registers by name.
+#if defined(__FMA__) && !defined(__AVX512F__)
+using f32x8 = float __attribute__((vector_size(32)));
+using i32x8 = std::int32_t __attribute__((vector_size(32)));
+struct Wide {
+    f32x8 low;
+    f32x8 high;
+};
+QS_INLINE f32x8 fused(f32x8 a, f32x8 b, f32x8 c) {
+    return (f32x8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+QS_INLINE Wide fused(Wide a, float b, Wide c) {
+    return {fused(a.low, f32x8{} + b, c.low), fused(a.high, f32x8{} + b, c.high)};
+}
+QS_INLINE Wide operator+(Wide a, Wide b) {
+    return {a.low + b.low, a.high + b.high};
+}
+QS_INLINE Wide operator*(Wide a, float b) {
+    return {a.low * b, a.high * b};
+}
+#else
+using Wide = f32x16;
+QS_INLINE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) {
+#if defined(__AVX512F__)
+    return (f32x16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+    for (int i = 0; i < 16; ++i) {
+        c[i] = fused(a[i], b[i], c[i]);
+    }
+    return c;
+#endif
+}
+QS_INLINE Wide fused(Wide a, float b, Wide c) {
+    return fused(a, f32x16{} + b, c);
+}
+#endif
+
+/// a * b + c, rounded once where that is as fast.
+QS_INLINE Wide multiply_add(Wide a, float b, Wide c) {
+#if defined(__FP_FAST_FMAF)
+    return fused(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 QS_INLINE f32x16 absolute(f32x16 v) {
     return (f32x16)((i32x16)v & 0x7fffffff);
 }
@@ -68,24 +140,32 @@ QS_INLINE f32x16 round_even(f32x16 v) {
     return (v + magic) - magic;
 }
 
-/// e^v to about 2 units in the last place (range reduction by ln 2, degree-6 polynomial); v is clamped to
-/// where the result is a normal number.
+/// e^v to about 2 units in the last place (range reduction by ln 2, polynomial of degree 7); v is clamped to
+/// where the result is a normal number. kernels/base/exponential.cuh has the same bits.
+template<class Floats, class Integers>
+QS_INLINE Floats exponential_of(Floats v) {
+    const auto all = [](float x) { return Floats{} + x; };
+    const float magic = 12582912.0F; // 1.5 * 2^23: adding it rounds to an integer, half to even
+    v = v > all(-87.0F) ? v : all(-87.0F);
+    v = v < all(88.0F) ? v : all(88.0F);
+    const Floats shifted = fused(v, all(1.44269504F), all(magic));
+    const Floats n = shifted - magic;
+    const Floats r = fused(n, all(2.12194440e-4F), fused(n, all(-0.693359375F), v)); // ln 2 in two parts
+    Floats p = fused(r, all(1.0F / 5040.0F), all(1.0F / 720.0F));
+    constexpr float rest[] = {1.0F / 120.0F, 1.0F / 24.0F, 1.0F / 6.0F, 0.5F, 1.0F, 1.0F};
+    for (const float c : rest) {
+        p = fused(p, r, all(c));
+    }
+    return (Floats)((Integers)p + ((Integers)shifted << 23)); // magic's bits are shifted out
+}
 QS_INLINE f32x16 exponential(f32x16 v) {
-    const f32x16 low = f32x16{} - 87.0F;
-    const f32x16 high = f32x16{} + 88.0F;
-    v = v > low ? v : low;
-    v = v < high ? v : high;
-    const f32x16 n = round_even(v * 1.44269504F);
-    const f32x16 r = (v - n * 0.693359375F) + n * 2.12194440e-4F; // ln 2 in two parts
-    f32x16 p = r * (1.0F / 5040.0F) + (1.0F / 720.0F);
-    p = p * r + (1.0F / 120.0F);
-    p = p * r + (1.0F / 24.0F);
-    p = p * r + (1.0F / 6.0F);
-    p = p * r + 0.5F;
-    p = p * r + 1.0F;
-    p = p * r + 1.0F;
-    const i32x16 exponent = __builtin_convertvector(n, i32x16) << 23;
-    return (f32x16)((i32x16)p + exponent);
+#if defined(__FMA__) && !defined(__AVX512F__)
+    auto wide = load<Wide>(&v);
+    wide = {exponential_of<f32x8, i32x8>(wide.low), exponential_of<f32x8, i32x8>(wide.high)};
+    return load<f32x16>(&wide);
+#else
+    return exponential_of<f32x16, i32x16>(v);
+#endif
 }
 
 QS_INLINE float half_to_float(std::uint16_t half) {
@@ -100,16 +180,32 @@ QS_INLINE float half_to_float(std::uint16_t half) {
     return load<float>(&bits);
 }
 
-/// 16 weights as f32, by how they are stored.
+/// Rounds half to even; beyond the largest half the result is infinite. Not for NaN.
+QS_INLINE std::uint16_t float_to_half(float value) {
+    const auto bits = load<std::uint32_t>(&value);
+    const std::uint32_t magnitude = bits & 0x7fffffffU;
+    const std::uint32_t normal = (magnitude - 0x38000000U + 0xfffU + ((magnitude >> 13U) & 1U)) >> 13U;
+    const float shifted =
+        load<float>(&magnitude) + 0.5F; // rounds to the multiples of 2^-24 that subnormals are
+    const std::uint32_t subnormal = load<std::uint32_t>(&shifted) - 0x3f000000U;
+    const std::uint32_t half = magnitude < 0x38800000U ? subnormal : normal < 0x7c00U ? normal : 0x7c00U;
+    return static_cast<std::uint16_t>(((bits >> 16U) & 0x8000U) | half);
+}
+
+/// 16 numbers as f32, by how they are stored.
 struct LoadF32 {
     static constexpr int bytes = 4;
-    QS_INLINE static f32x16 at(const void* from) { return load<f32x16>(from); }
+    QS_INLINE static Wide at(const void* from) { return load<Wide>(from); }
 };
 struct LoadBf16 {
     static constexpr int bytes = 2;
-    QS_INLINE static f32x16 at(const void* from) {
+    QS_INLINE static Wide at(const void* from) {
 #if defined(__AVX512F__)
         return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(load<__m256i>(from)), 16);
+#elif defined(__FMA__)
+        const auto* bytes = static_cast<const std::uint8_t*>(from);
+        return {(f32x8)_mm256_slli_epi32(_mm256_cvtepu16_epi32(load<__m128i>(bytes)), 16),
+                (f32x8)_mm256_slli_epi32(_mm256_cvtepu16_epi32(load<__m128i>(bytes + 16)), 16)};
 #else
         std::uint16_t halves[16];
         std::memcpy(halves, from, sizeof halves);
@@ -123,16 +219,13 @@ struct LoadBf16 {
 };
 struct LoadF16 {
     static constexpr int bytes = 2;
-    QS_INLINE static f32x16 at(const void* from) {
+    QS_INLINE static Wide at(const void* from) {
 #if defined(__AVX512F__)
         return (f32x16)_mm512_cvtph_ps(load<__m256i>(from));
-#elif defined(__F16C__)
-        f32x16 value;
+#elif defined(__FMA__) // and so F16C
         const auto* bytes = static_cast<const std::uint8_t*>(from);
-        const __m256 halves[2] = {_mm256_cvtph_ps(load<__m128i>(bytes)),
-                                  _mm256_cvtph_ps(load<__m128i>(bytes + 16))};
-        std::memcpy(&value, halves, sizeof value);
-        return value;
+        return {(f32x8)_mm256_cvtph_ps(load<__m128i>(bytes)),
+                (f32x8)_mm256_cvtph_ps(load<__m128i>(bytes + 16))};
 #else
         std::uint16_t halves[16];
         std::memcpy(halves, from, sizeof halves);

@@ -83,12 +83,13 @@ void SessionTest::memoryIsWhatTheSchemeSays() {
     QCOMPARE(memory.linear_weight_count, weights);
     const double bytes = static_cast<double>(memory.linear_weight_bytes) / static_cast<double>(weights);
     QVERIFY2(bytes >= least && bytes <= most, qPrintable(QString::number(bytes)));
-    QCOMPARE(memory.kv_cache_bytes, std::int64_t{2} * 4 * 2 * 256 * 8 * 64); // f32 keys and values of 2 slots
+    const std::int64_t number = scheme == QLatin1String("fp16") ? 4 : 2; // f32, or halves
+    QCOMPARE(memory.kv_cache_bytes, 2 * number * 2 * 256 * 8 * 64);      // keys and values of 2 slots
     const std::int64_t table = 512 * 1024 * 2;
     QVERIFY(memory.other_weight_bytes >= 2 * table && memory.other_weight_bytes < 2 * table + 20'000);
     QVERIFY(memory.workspace_bytes > 0);
     QCOMPARE(session->bytes_per_decode_step(2, 100),
-             memory.linear_weight_bytes + table + std::int64_t{2} * 100 * 2 * 8 * 64 * 4);
+             memory.linear_weight_bytes + table + std::int64_t{2} * 100 * 2 * 8 * 64 * number);
 }
 
 void SessionTest::logitsDoNotDependOnTheBatch_data() {
