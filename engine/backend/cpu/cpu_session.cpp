@@ -4,6 +4,7 @@
 #include "engine/backend/cpu/kernels.h"
 #include "engine/backend/cpu/parallel.h"
 #include "engine/backend/step_check.h"
+#include "engine/model/tensor.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +15,12 @@ namespace {
 
 /// Below this many elements an elementwise pass stays on one thread.
 constexpr std::int64_t parallel_elements = 1'000'000;
+
+void round_to_halves(std::span<float> values) {
+    std::vector<std::uint16_t> halves(values.size());
+    kernels().to_f16(values.data(), static_cast<std::int64_t>(values.size()), halves.data());
+    std::transform(halves.begin(), halves.end(), values.begin(), f16_to_f32);
+}
 
 std::int32_t largest(const float* logits, int count) {
     std::int32_t best = 0;
@@ -31,13 +38,6 @@ int max_rows(int max_slots) {
     return std::max(CpuSession::prefill_rows, max_slots);
 }
 
-/// Bytes of a number in the KV cache. What quantizes nothing is computed in f32 throughout: it is what CUDA's
-/// halves are measured against. Beside quantized linears keys and values are the halves that the scheme says,
-/// as on CUDA.
-std::int64_t cached_bytes(const Scheme& scheme) {
-    return scheme.weights == Precision::fp16 ? 4 : 2;
-}
-
 std::size_t elements(std::int64_t a, std::int64_t b) {
     return static_cast<std::size_t>(a * b);
 }
@@ -49,7 +49,7 @@ CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWei
     : config_(config), weights_(std::move(weights)), context_length_(context_length),
       lengths_(static_cast<std::size_t>(max_slots), 0), rope_(config, context_length),
       cache_length_((context_length + key_block - 1) / key_block * key_block),
-      cached_bytes_(cached_bytes(scheme)) {
+      rounds_to_halves_(scheme.weights != Precision::fp16), cached_bytes_(rounds_to_halves_ ? 2 : 4) {
     const int rows = max_rows(max_slots);
     const std::int64_t q_size = std::int64_t{config.num_attention_heads} * config.head_dim;
     const std::int64_t kv_size = std::int64_t{config.num_key_value_heads} * config.head_dim;
@@ -252,10 +252,13 @@ void CpuSession::write_logits(float* logits) {
         if (rows_[m].logits_row < 0) {
             continue;
         }
+        float* const row =
+            head_input_.values() + static_cast<std::int64_t>(wanted.size()) * head_input_.stride();
         kernels().rms_norm(residual_.data() + static_cast<std::int64_t>(m) * hidden, gamma,
-                           static_cast<float>(config_.rms_norm_eps), hidden,
-                           head_input_.values() +
-                               static_cast<std::int64_t>(wanted.size()) * head_input_.stride());
+                           static_cast<float>(config_.rms_norm_eps), hidden, row);
+        if (rounds_to_halves_) {
+            round_to_halves(std::span(row, elements(hidden, 1)));
+        }
         wanted.push_back(rows_[m].logits_row);
     }
     if (wanted.empty()) {

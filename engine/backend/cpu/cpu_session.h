@@ -10,9 +10,10 @@
 
 namespace quantscope::cpu {
 
-/// The Llama graph in f32 around the scheme's linears. The KV cache holds halves beside quantized linears, as
-/// on CUDA, and f32 where nothing is quantized. Rows (tokens) of one pass share the weights' way through the
-/// cache, nothing else: each row's result is a function of its own slot.
+/// The Llama graph in f32 around the scheme's linears. Beside quantized linears the KV cache, the tables and
+/// lm_head's input are halves, as on CUDA; where nothing is quantized, all is computed in f32, what CUDA's
+/// halves are measured against. Rows (tokens) of one pass share the weights' way through the cache, nothing
+/// else: each row's result is a function of its own slot.
 ///   decode   the inputs of one token, all slots in one pass
 ///   prefill  longer inputs, each slot alone, in passes of prefill_rows tokens
 class CpuSession final : public Session {
@@ -59,6 +60,7 @@ class CpuSession final : public Session {
     std::vector<int> lengths_; ///< [max_slots]
     RopeTable rope_;
     std::int64_t cache_length_;   ///< context_length_ rounded up to key_block
+    bool rounds_to_halves_;       ///< KV cache and lm_head's input
     std::int64_t cached_bytes_;   ///< of a number in the cache: 2, a half, or 4
     Buffer<std::uint8_t> keys_;   ///< [layers][max_slots][kv_heads][cache_length / 16][head_dim][16]
     Buffer<std::uint8_t> values_; ///< [layers][max_slots][kv_heads][cache_length][head_dim]

@@ -3,7 +3,9 @@
 
 #include "engine/schemes/rotation.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <fmt/format.h>
 
 namespace quantscope::cpu {
@@ -11,6 +13,14 @@ namespace {
 
 Storage storage_of(DType dtype) {
     return dtype == DType::f32 ? Storage::f32 : dtype == DType::f16 ? Storage::f16 : Storage::bf16;
+}
+
+float largest_magnitude(std::span<const float> values) {
+    float largest = 0.0F;
+    for (const float value : values) {
+        largest = std::max(largest, std::fabs(value));
+    }
+    return largest;
 }
 
 Storage storage_of(Precision precision) {
@@ -73,9 +83,13 @@ Expected<std::vector<float>> Loader::vector(const std::string& name, std::int64_
     return values;
 }
 
-/// The checkpoint's precision, f32 where the parts differ. What the rotation changed is no 16-bit number any
-/// more: f16 beside quantized linears, f32 where the scheme quantizes nothing.
+/// What is not quantized where the scheme quantizes the linears: halves, as on CUDA. Where it quantizes
+/// nothing: the checkpoint's precision; f32 where the parts differ, or where the rotation has left no 16-bit
+/// number.
 Expected<Storage> Loader::table_storage(std::span<const Part> parts, std::int64_t inputs) const {
+    if (scheme_.weights != Precision::fp16) {
+        return Storage::f16;
+    }
     Storage storage = Storage::f32;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const std::array<std::int64_t, 2> shape{parts[i].outputs, inputs};
@@ -86,10 +100,7 @@ Expected<Storage> Loader::table_storage(std::span<const Part> parts, std::int64_
         const Storage own = storage_of(tensor->dtype);
         storage = i == 0 || own == storage ? own : Storage::f32;
     }
-    if (storage == Storage::f32 || scheme_.rotation == Rotation::none) {
-        return storage;
-    }
-    return scheme_.weights == Precision::fp16 ? Storage::f32 : Storage::f16;
+    return scheme_.rotation == Rotation::none ? storage : Storage::f32;
 }
 
 Expected<PackedWeights> Loader::matrix(std::span<const Part> parts, std::int64_t inputs,
@@ -120,6 +131,9 @@ Expected<PackedWeights> Loader::matrix(std::span<const Part> parts, std::int64_t
         std::vector<float> values(static_cast<std::size_t>(part.outputs * inputs));
         to_f32(*tensor, 0, values);
         (this->*part.rotate)(values, gamma);
+        if (!quantized && storage == Storage::f16 && largest_magnitude(values) > 65504.0F) {
+            packed = PackedWeights(Storage::f32, outputs, inputs); // a table has one part
+        }
         packed.set_rows(first, values);
         first += part.outputs;
     }
@@ -257,7 +271,8 @@ std::int64_t estimate_weight_bytes(const Checkpoint& checkpoint, const Scheme& s
     const std::int64_t tables = 2 * hidden * c.vocab_size;
     const std::array<std::int64_t, 2> shape{c.vocab_size, hidden};
     const auto embedding = checkpoint.tensor("model.embed_tokens.weight", shape);
-    const std::int64_t wide = embedding && embedding->dtype == DType::f32 ? 4 : 2;
+    const bool kept_f32 = scheme.weights == Precision::fp16 && embedding && embedding->dtype == DType::f32;
+    const std::int64_t wide = kept_f32 ? 4 : 2;
     const std::int64_t half_bytes = scheme.weights == Precision::fp16   ? 2 * wide
                                     : scheme.weights == Precision::int8 ? 2
                                                                         : 1;
