@@ -79,6 +79,9 @@ void check_scheme(const Scheme& scheme, const Subject& subject, Backend& device,
     }
     const Compared compared{scheme, **session, **reference, *subject.tokenizer, subject.checkpoint->config()};
     add(id + ": logits", check_logits(compared, subject.requests), on_check);
+    if (scheme.activations != Precision::fp16) {
+        add(id + ": decode", check_decode(compared, subject.requests), on_check);
+    }
     add(id + ": completions", check_completions(compared, subject.requests), on_check);
 }
 

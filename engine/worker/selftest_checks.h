@@ -28,6 +28,11 @@ Expected<DeviceCheck> check_batch_invariance(const Scheme& scheme, Session& sess
 /// Logits after the first prompts, and after forced tokens behind them: |device - cpu| / |cpu|.
 Expected<DeviceCheck> check_logits(const Compared& compared, std::span<const GenerationRequest> requests);
 
+/// Logits behind each token of the first prompts, fed one by one. For schemes of integers: between the
+/// linears every sum of a decode step has the same order on both devices, so that only lm_head's halves tell
+/// them apart.
+Expected<DeviceCheck> check_decode(const Compared& compared, std::span<const GenerationRequest> requests);
+
 /// Greedy completions of all prompts: nearly all the same, and where two part, the CPU's logits of the two
 /// tokens are nearly tied.
 Expected<DeviceCheck> check_completions(const Compared& compared,
