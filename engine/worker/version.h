@@ -7,7 +7,7 @@ namespace quantscope::worker {
 
 /// Raised when any backend's arithmetic, or the sampling, changes what a model generates: samples of another
 /// revision are not mixed with these on resume.
-inline constexpr int kArithmeticRevision = 1;
+inline constexpr int kArithmeticRevision = 2;
 
 /// What results depend on besides model, scheme and problems: release, arithmetic revision, prompt protocol.
 /// Part of a resume's identity.
