@@ -156,7 +156,7 @@ Status bench_shape(int rows, int cols, CublasLt* lt8, CublasLt* lt16, cudaStream
 
 Status bench_many_rows(cudaStream_t stream) {
     bool fits = false;
-    QS_TRY(wgmma_gemm_fits(fits));
+    QS_TRY(has_wgmma(fits));
     if (!fits) {
         std::printf("GEMM at M=2048: no wgmma on this device\n");
         return {};

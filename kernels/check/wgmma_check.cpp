@@ -195,7 +195,7 @@ Status check_invariance(std::mt19937& random, CheckResult& result) {
 
 void check_wgmma(std::mt19937& random, CheckList& results) {
     bool fits = false;
-    if (!wgmma_gemm_fits(fits).ok() || !fits)
+    if (!has_wgmma(fits).ok() || !fits)
         return;
     SplitSums sums;
     run_check(results, "wgmma: room for split sums", [&](CheckResult&) { return sums.allocate(); });

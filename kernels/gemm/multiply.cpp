@@ -38,7 +38,7 @@ Status multiply_pieces(const StreamGemm& gemm, cudaStream_t stream) {
 
 Status row_layout_for(WeightFormat format, int batch, bool prefill, RowLayout& layout) {
     bool fits = false;
-    QS_TRY(wgmma_gemm_fits(fits));
+    QS_TRY(has_wgmma(fits));
     const bool many = format != WeightFormat::f16 && batch > max_stream_decode_batch;
     layout = fits && (prefill || many) ? RowLayout::slabs : RowLayout::rows;
     return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "kernels/gemm/wgmma.cuh"
+#include "kernels/base/wgmma.cuh"
 #include "kernels/gemm/wgmma_output.cuh"
 
 /// How wgmma_gemm divides its work among blocks, warpgroups and stages of shared memory.

@@ -15,17 +15,12 @@ constexpr int max_split_tiles = 8192;
 
 struct Device {
     int multiprocessors = 0;
-    bool hopper = false;
 
     Status ask() {
         int device = 0;
-        int major = 0;
         QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
         QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
                     "asking for the multiprocessor count");
-        QS_CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
-                    "asking for the compute capability");
-        hopper = major == 9;
         return {};
     }
 };
@@ -121,7 +116,7 @@ int pick_variant(const StreamGemm& gemm, const Device& device) {
 
 Status SplitSums::allocate() {
     bool fits = false;
-    QS_TRY(wgmma_gemm_fits(fits));
+    QS_TRY(has_wgmma(fits));
     if (!fits)
         return {};
     wgmma_detail::Device device;
@@ -130,17 +125,6 @@ Status SplitSums::allocate() {
                          wgmma_detail::max_split_cols));
     QS_TRY(arrived.allocate(wgmma_detail::max_split_tiles));
     QS_CUDA_TRY(cudaMemset(arrived.data(), 0, arrived.bytes()), "clearing the counters of split tiles");
-    return {};
-}
-
-Status wgmma_gemm_fits(bool& fits) {
-    wgmma_detail::Device device;
-    QS_TRY(device.ask());
-#ifdef QUANTSCOPE_SM_90A
-    fits = device.hopper;
-#else
-    fits = false;
-#endif
     return {};
 }
 

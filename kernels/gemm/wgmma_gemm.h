@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/features.h"
 #include "kernels/gemm/stream_gemm.h"
 
 namespace quantscope::kernels {
@@ -14,9 +15,6 @@ namespace quantscope::kernels {
 Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant = -1);
 
 constexpr int wgmma_variants = 4;
-
-/// Whether the current device, and what this was compiled for, can run wgmma_gemm().
-Status wgmma_gemm_fits(bool& fits);
 
 /// Where blocks that share an integer tile along the columns leave their sums. One serves all products of a
 /// stream, one after the other.

@@ -152,6 +152,7 @@ class Consumer {
                 step(odd, even, acc, i + 1, slabs);
         }
         wgmma_wait<0>();
+        settle(acc);
         release();
     }
 

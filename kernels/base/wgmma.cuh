@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cuda_runtime.h>
+#include <type_traits>
 
 /// Hopper's asynchronous instructions (sm_90a only): products of a warpgroup, bulk copies, their barriers.
 namespace quantscope::kernels {
@@ -82,6 +83,22 @@ __device__ void keep_registers(std::uint32_t (&registers)[count]) {
         asm volatile("" : "+r"(registers[i])::"memory");
 }
 
+/// Keeps the compiler from reading sums before the wait for their products.
+template<class Acc, int count>
+__device__ void settle(Acc (&sums)[count]) {
+#pragma unroll
+    for (int i = 0; i < count; ++i)
+        if constexpr (std::is_same_v<Acc, int>)
+            asm volatile("" : "+r"(sums[i])::"memory");
+        else
+            asm volatile("" : "+f"(sums[i])::"memory");
+}
+
+/// Makes this thread's writes of shared memory visible to wgmma and the copy engine; a barrier must follow.
+__device__ inline void fence_shared_writes() {
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
 /// Descriptor of rows of 128 bytes in shared memory with the 128-byte swizzle; the first row stands at a
 /// multiple of 1024 bytes. A step further along the columns adds 2 (32 bytes).
 __device__ inline std::uint64_t slab_descriptor(std::uint32_t shared) {
@@ -89,6 +106,15 @@ __device__ inline std::uint64_t slab_descriptor(std::uint32_t shared) {
     constexpr std::uint64_t stride_8_rows = std::uint64_t{1024 / 16} << 32U;
     constexpr std::uint64_t unused_stride = std::uint64_t{1} << 16U;
     return swizzle_128 | stride_8_rows | unused_stride | ((shared & 0x3FFFFU) >> 4U);
+}
+
+/// The same shared memory for wgmma_transposed(): here rows are the products' inner dimension (16 a step:
+/// 2048 bytes further) and the 64 halves of each row are columns; the next 64 stand `next_columns` bytes on.
+__device__ inline std::uint64_t transposed_descriptor(std::uint32_t shared, int next_columns) {
+    constexpr std::uint64_t swizzle_128 = std::uint64_t{1} << 62U;
+    constexpr std::uint64_t stride_8_rows = std::uint64_t{1024 / 16} << 32U;
+    return swizzle_128 | stride_8_rows | static_cast<std::uint64_t>(next_columns / 16) << 16U |
+           ((shared & 0x3FFFFU) >> 4U);
 }
 
 // clang-format off
@@ -123,6 +149,9 @@ QS_WGMMA_BOTH(32, 16, QS_P16, "%16", "%17", "%18", "%19", "%20", "%21")
 QS_WGMMA_BOTH(64, 32, QS_P32, "%32", "%33", "%34", "%35", "%36", "%37")
 QS_WGMMA_BOTH(128, 64, QS_P64, "%64", "%65", "%66", "%67", "%68", "%69")
 QS_WGMMA_BOTH(256, 128, QS_P128, "%128", "%129", "%130", "%131", "%132", "%133")
+/// B is stored [inner dimension][columns].
+QS_WGMMA(wgmma_transposed, float, "+f", 64, 32, "k16.f32.f16.f16", QS_P32, "%32", "%33", "%34", "%35", "%36", "%37", ", 1, 1, 1")
+QS_WGMMA(wgmma_transposed, float, "+f", 128, 64, "k16.f32.f16.f16", QS_P64, "%64", "%65", "%66", "%67", "%68", "%69", ", 1, 1, 1")
 #undef QS_WGMMA_BOTH
 #undef QS_WGMMA
 #undef QS_P128
