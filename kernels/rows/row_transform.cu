@@ -79,7 +79,11 @@ __global__ void transform_rows_kernel(const RowTransform t) {
 Status transform_rows(const RowTransform& transform, const Launch& how) {
     if (transform.rows == 0)
         return {};
-    const int threads = std::clamp((transform.cols / 4 + 31) / 32 * 32, 64, 1024);
+    // Few rows: all threads for each. Many: more blocks an SM, so that one's barriers hide behind others.
+    constexpr int many_rows = 256;
+    const int threads = transform.rows < many_rows
+                            ? std::clamp((transform.cols / 4 + 31) / 32 * 32, 64, 1024)
+                            : std::clamp((transform.cols / 16 + 31) / 32 * 32, 64, 384);
     return launch("transform_rows", transform_rows_kernel, dim3(transform.rows), dim3(threads),
                   static_cast<std::size_t>(transform.cols) * sizeof(float), how, transform);
 }
