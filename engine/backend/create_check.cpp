@@ -16,7 +16,7 @@ constexpr int max_inputs = 65'536;
 bool runs_here(const Scheme& scheme) {
     const bool weights_real = scheme.weights == Precision::fp16;
     const bool activations_real = scheme.activations == Precision::fp16;
-    return weights_real == activations_real && scheme.kv_cache == Precision::fp16;
+    return weights_real == activations_real && scheme.kv_cache != Precision::int4;
 }
 
 Expected<> check_create(const std::string& backend, const ModelConfig& config, const Scheme& scheme,
@@ -25,7 +25,7 @@ Expected<> check_create(const std::string& backend, const ModelConfig& config, c
         return make_error(
             ErrorCode::unsupported,
             fmt::format("The {} backend cannot run scheme {}: it multiplies integers with integers or real "
-                        "numbers with real numbers, and does not quantize the KV cache.",
+                        "numbers with real numbers, and holds the KV cache as fp16 or int8.",
                         backend, scheme.id));
     }
     if (limits.max_slots < 1 || limits.context_length < 0) {

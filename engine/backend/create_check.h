@@ -5,8 +5,8 @@
 
 namespace quantscope {
 
-/// What the backends of today run: integers with integers, real numbers with real numbers, and a KV cache
-/// that is not quantized.
+/// What the backends of today run: integers with integers, real numbers with real numbers, and a KV cache of
+/// fp16 or int8 (the CUDA backend refuses int8 by itself).
 bool runs_here(const Scheme& scheme);
 
 /// What every backend asks before it creates a session. `backend` is its name for people: "CPU".

@@ -39,6 +39,22 @@ constexpr std::array table = {
            .rounding = WeightRounding::nearest,
            .rotation = Rotation::hadamard,
            .activation_clip = 0.9F},
+    Scheme{.id = "int8+kv8",
+           .label = "INT8, KV 8-bit",
+           .summary = "INT8 with an 8-bit KV cache (per token and head)",
+           .weights = Precision::int8,
+           .activations = Precision::int8,
+           .kv_cache = Precision::int8,
+           .rounding = WeightRounding::nearest},
+    Scheme{.id = "w4a4-rot+kv8",
+           .label = "W4A4 rotated, KV 8-bit",
+           .summary = "W4A4 rotated with an 8-bit KV cache (per token and head)",
+           .weights = Precision::int4,
+           .activations = Precision::int4,
+           .kv_cache = Precision::int8,
+           .rounding = WeightRounding::nearest,
+           .rotation = Rotation::hadamard,
+           .activation_clip = 0.9F},
 };
 
 } // namespace

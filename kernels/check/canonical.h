@@ -64,9 +64,10 @@ inline void rotate(float* head, const float* cosines, const float* sines, int he
 }
 
 /// One token's query head over `count` keys; key(t, d) and value(t, d) are the cache's numbers as floats.
+/// Where they are codes, `key_scales` and `value_scales` [count] are those of the tokens.
 template<class Key, class Value>
 void attend(const float* query, const Key& key, const Value& value, int count, int head_dim, float scale,
-            float* out) {
+            float* out, const float* key_scales = nullptr, const float* value_scales = nullptr) {
     struct Split {
         std::array<float, 64> e{}; ///< scores, then exponentials; 0 for keys that are not there
         float peak = -INFINITY;
@@ -84,13 +85,18 @@ void attend(const float* query, const Key& key, const Value& value, int count, i
                 float& chain = chains[static_cast<std::size_t>(d / 8 % 8)];
                 chain = std::fma(query[d], key(first + static_cast<int>(t), d), chain);
             }
-            split.e[t] = tree_sum(chains) * scale;
+            const float sum = tree_sum(chains);
+            split.e[t] =
+                (key_scales != nullptr ? sum * key_scales[first + static_cast<int>(t)] : sum) * scale;
             split.peak = std::max(split.peak, split.e[t]);
         }
         for (std::size_t t = 0; t < keys; ++t) {
             split.e[t] = exponential(split.e[t] - split.peak);
         }
         split.weight = tree_sum(split.e);
+        for (std::size_t t = 0; t < keys && value_scales != nullptr; ++t) {
+            split.e[t] *= value_scales[first + static_cast<int>(t)];
+        }
         for (int d = 0; d < head_dim; ++d) {
             std::array<float, 8> chains{};
             for (std::size_t t = 0; t < keys; ++t) {

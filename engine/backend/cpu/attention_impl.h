@@ -5,6 +5,7 @@
 //   weight  e[l] + e[l + 32], then a tree by 16, 8, 4, 2, 1
 //   value   8 chains a dimension, chain c takes the keys with key % 8 == c in rising order; a tree by 4, 2, 1
 //   join    split by split: sum = part * e^(peak - largest peak) + sum
+// Codes: a score is (query . codes) * key scale * scale, a value's weight e * value scale.
 #pragma once
 
 #include "engine/backend/cpu/kernels.h"
@@ -163,18 +164,29 @@ void join_splits(const float* parts, std::int64_t splits, int head_dim, float* o
 }
 
 template<class Stored>
-void attend(const float* query, const void* keys, const void* values, std::int64_t count, int head_dim,
-            float scale, float* scratch, float* out) {
+void attend(const float* query, const CachedHead& head, std::int64_t count, int head_dim, float scale,
+            float* scratch, float* out) {
+    constexpr bool codes = Stored::bytes == 1;
     const std::int64_t split_bytes = std::int64_t{split_keys} * head_dim * Stored::bytes;
     const std::int64_t splits = (count + split_keys - 1) / split_keys;
     for (std::int64_t s = 0; s < splits; ++s) {
         const int in_split = static_cast<int>(smaller<std::int64_t>(split_keys, count - s * split_keys));
         float* const part = scratch + s * (head_dim + 2);
         alignas(64) float scores[split_keys];
-        score_split<Stored>(query, static_cast<const std::uint8_t*>(keys) + s * split_bytes, in_split,
-                            head_dim, scale, scores);
+        score_split<Stored>(query, static_cast<const std::uint8_t*>(head.keys) + s * split_bytes, in_split,
+                            head_dim, codes ? 1.0F : scale, scores);
+        if constexpr (codes) {
+            for (int t = 0; t < in_split; ++t) {
+                scores[t] = scores[t] * head.key_scales[s * split_keys + t] * scale;
+            }
+        }
         const SplitWeight weight = exponentiate(scores, in_split);
-        mix_split<Stored>(scores, static_cast<const std::uint8_t*>(values) + s * split_bytes, in_split,
+        if constexpr (codes) {
+            for (int t = 0; t < in_split; ++t) {
+                scores[t] *= head.value_scales[s * split_keys + t];
+            }
+        }
+        mix_split<Stored>(scores, static_cast<const std::uint8_t*>(head.values) + s * split_bytes, in_split,
                           head_dim, part);
         part[head_dim] = weight.peak;
         part[head_dim + 1] = weight.weight;

@@ -34,9 +34,8 @@ std::int64_t meminfo_bytes(const std::string& key) {
 
 Expected<> check_memory(const Checkpoint& checkpoint, const Scheme& scheme, int slots, int context) {
     const ModelConfig& c = checkpoint.config();
-    const std::int64_t number = scheme.weights == Precision::fp16 ? 4 : 2;
     const std::int64_t kv =
-        2 * number * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * std::int64_t{slots} * context;
+        KvCache::bytes_a_token(c, KvCache::storage_of(scheme)) * std::int64_t{slots} * context;
     const std::int64_t needed = estimate_weight_bytes(checkpoint, scheme) + kv;
     const std::int64_t available = meminfo_bytes("MemAvailable");
     if (available > 0 && needed > available) {

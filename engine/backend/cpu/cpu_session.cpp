@@ -48,20 +48,16 @@ CpuSession::CpuSession(const ModelConfig& config, const Scheme& scheme, ModelWei
                        int context_length)
     : config_(config), weights_(std::move(weights)), context_length_(context_length),
       lengths_(static_cast<std::size_t>(max_slots), 0), rope_(config, context_length),
-      cache_length_((context_length + key_block - 1) / key_block * key_block),
-      rounds_to_halves_(scheme.weights != Precision::fp16), cached_bytes_(rounds_to_halves_ ? 2 : 4) {
+      cache_(config, KvCache::storage_of(scheme), max_slots, context_length),
+      rounds_to_halves_(scheme.weights != Precision::fp16) {
     const int rows = max_rows(max_slots);
     const std::int64_t q_size = std::int64_t{config.num_attention_heads} * config.head_dim;
     const std::int64_t kv_size = std::int64_t{config.num_key_value_heads} * config.head_dim;
-    const std::size_t cache_size =
-        elements(std::int64_t{config.num_hidden_layers} * max_slots, kv_size * cache_length_ * cached_bytes_);
-    keys_ = Buffer<std::uint8_t>(cache_size);
-    values_ = Buffer<std::uint8_t>(cache_size);
     const std::int64_t widest = std::max<std::int64_t>(
         {q_size + 2 * kv_size, config.hidden_size, 2 * std::int64_t{config.intermediate_size}});
     residual_ = Buffer<float>(elements(rows, config.hidden_size));
     projected_ = Buffer<float>(elements(rows, widest));
-    scratch_ = Buffer<float>(elements(thread_count(), attend_scratch(cache_length_, config.head_dim)));
+    scratch_ = Buffer<float>(elements(thread_count(), attend_scratch(context_length, config.head_dim)));
     greedy_logits_ = Buffer<float>(elements(max_slots, config.vocab_size));
     hidden_input_ = LinearInput(rows, config.hidden_size, scheme.activations, scheme.activation_clip);
     attended_ = LinearInput(rows, q_size, scheme.activations, scheme.activation_clip);
@@ -153,39 +149,6 @@ void CpuSession::add_projection(const PackedWeights& weights, const LinearInput&
                   static_cast<std::int64_t>(rows_.size()) * config_.hidden_size);
 }
 
-std::uint8_t* CpuSession::cache(Buffer<std::uint8_t>& which, std::int64_t layer, int slot, int kv_head) {
-    const std::int64_t index = (layer * max_slots() + slot) * config_.num_key_value_heads + kv_head;
-    return which.data() + index * cache_length_ * config_.head_dim * cached_bytes_;
-}
-
-template<class Number>
-void CpuSession::append_numbers(std::int64_t layer, const Row& row, const Number* keys,
-                                const Number* values) {
-    const std::int64_t head_dim = config_.head_dim;
-    for (int h = 0; h < config_.num_key_value_heads; ++h, keys += head_dim, values += head_dim) {
-        Number* const block = reinterpret_cast<Number*>(cache(keys_, layer, row.slot, h)) +
-                              row.position / key_block * key_block * head_dim + row.position % key_block;
-        for (std::int64_t d = 0; d < head_dim; ++d) {
-            block[d * key_block] = keys[d];
-        }
-        std::memcpy(reinterpret_cast<Number*>(cache(values_, layer, row.slot, h)) + row.position * head_dim,
-                    values, static_cast<std::size_t>(head_dim) * sizeof(Number));
-    }
-}
-
-/// keys, values: [kv_heads][head_dim] of one token
-void CpuSession::append_to_cache(std::int64_t layer, const Row& row, const float* keys, const float* values) {
-    if (cached_bytes_ == 4) {
-        append_numbers(layer, row, keys, values);
-        return;
-    }
-    const auto count = elements(config_.num_key_value_heads, config_.head_dim);
-    std::vector<std::uint16_t> halves(2 * count);
-    kernels().to_f16(keys, static_cast<std::int64_t>(count), halves.data());
-    kernels().to_f16(values, static_cast<std::int64_t>(count), halves.data() + count);
-    append_numbers(layer, row, halves.data(), halves.data() + count);
-}
-
 void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) {
     const int heads = config_.num_attention_heads;
     const int kv_heads = config_.num_key_value_heads;
@@ -202,10 +165,10 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
         for (int h = 0; h < heads + kv_heads; ++h) {
             k.rope(head + h * head_dim, rope_.cosines(row.position), rope_.sines(row.position), head_dim);
         }
-        append_to_cache(index, row, head + heads * head_dim, head + (heads + kv_heads) * head_dim);
+        cache_.append(index, row.slot, row.position, head + heads * head_dim,
+                      head + (heads + kv_heads) * head_dim);
     });
 
-    const auto attend = cached_bytes_ == 4 ? k.attend_f32 : k.attend_f16;
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
     std::int64_t pairs = 0;
     for (const Row& row : rows_) {
@@ -215,11 +178,10 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
         const std::int64_t m = task / heads;
         const int h = static_cast<int>(task % heads);
         const Row& row = rows_[static_cast<std::size_t>(m)];
-        const int kv_head = h / (heads / kv_heads);
-        attend(projected_.data() + m * qkv_size + h * head_dim, cache(keys_, index, row.slot, kv_head),
-               cache(values_, index, row.slot, kv_head), row.position + 1, head_dim, scale,
-               scratch_.data() + thread_index() * attend_scratch(cache_length_, head_dim),
-               attended_.values() + m * attended_.stride() + h * head_dim);
+        cache_.attend(index, row.slot, h / (heads / kv_heads),
+                      projected_.data() + m * qkv_size + h * head_dim, row.position + 1, scale,
+                      scratch_.data() + thread_index() * attend_scratch(context_length_, head_dim),
+                      attended_.values() + m * attended_.stride() + h * head_dim);
     });
     attended_.prepare(static_cast<int>(rows), std::int64_t{heads} * head_dim);
     add_projection(layer.o_proj, attended_);
@@ -300,7 +262,7 @@ MemoryReport CpuSession::memory() const {
     return {.linear_weight_bytes = weights_.linear_bytes(),
             .linear_weight_count = weights_.linear_count(),
             .other_weight_bytes = weights_.other_bytes(),
-            .kv_cache_bytes = keys_.bytes() + values_.bytes(),
+            .kv_cache_bytes = cache_.bytes(),
             .workspace_bytes = residual_.bytes() + projected_.bytes() + scratch_.bytes() +
                                greedy_logits_.bytes() + hidden_input_.bytes() + attended_.bytes() +
                                inner_.bytes() + head_input_.bytes() + panel * thread_count() +
@@ -308,9 +270,8 @@ MemoryReport CpuSession::memory() const {
 }
 
 std::int64_t CpuSession::bytes_per_decode_step(int batch, int context) const {
-    const std::int64_t kv_bytes_a_token = std::int64_t{2} * config_.num_hidden_layers *
-                                          config_.num_key_value_heads * config_.head_dim * cached_bytes_;
-    return weights_.linear_bytes() + weights_.lm_head.bytes() + kv_bytes_a_token * batch * context;
+    return weights_.linear_bytes() + weights_.lm_head.bytes() +
+           KvCache::bytes_a_token(config_, cache_.storage()) * batch * context;
 }
 
 } // namespace quantscope::cpu

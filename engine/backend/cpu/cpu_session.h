@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/backend/backend.h"
+#include "engine/backend/cpu/kv_cache.h"
 #include "engine/backend/cpu/linear.h"
 #include "engine/backend/cpu/model_weights.h"
 #include "engine/backend/cpu/rope_table.h"
@@ -10,10 +11,10 @@
 
 namespace quantscope::cpu {
 
-/// The Llama graph in f32 around the scheme's linears. Beside quantized linears the KV cache, the tables and
-/// lm_head's input are halves, as on CUDA; where nothing is quantized, all is computed in f32, what CUDA's
-/// halves are measured against. Rows (tokens) of one pass share the weights' way through the cache, nothing
-/// else: each row's result is a function of its own slot.
+/// The Llama graph in f32 around the scheme's linears. Beside quantized linears the KV cache (unless the
+/// scheme quantizes it), the tables and lm_head's input are halves, as on CUDA; where nothing is quantized,
+/// all is computed in f32, what CUDA's halves are measured against. Rows (tokens) of one pass share the
+/// weights' way through the cache, nothing else: each row's result is a function of its own slot.
 ///   decode   the inputs of one token, all slots in one pass
 ///   prefill  longer inputs, each slot alone, in passes of prefill_rows tokens
 class CpuSession final : public Session {
@@ -49,26 +50,19 @@ class CpuSession final : public Session {
     void write_logits(float* logits);
     void norm(const std::vector<float>& gamma, LinearInput& to);
     void add_projection(const PackedWeights& weights, const LinearInput& input);
-    void append_to_cache(std::int64_t layer, const Row& row, const float* keys, const float* values);
-    std::uint8_t* cache(Buffer<std::uint8_t>& which, std::int64_t layer, int slot, int kv_head);
-    template<class Number>
-    void append_numbers(std::int64_t layer, const Row& row, const Number* keys, const Number* values);
 
     ModelConfig config_;
     ModelWeights weights_;
     int context_length_;
     std::vector<int> lengths_; ///< [max_slots]
     RopeTable rope_;
-    std::int64_t cache_length_;   ///< context_length_ rounded up to key_block
-    bool rounds_to_halves_;       ///< KV cache and lm_head's input
-    std::int64_t cached_bytes_;   ///< of a number in the cache: 2, a half, or 4
-    Buffer<std::uint8_t> keys_;   ///< [layers][max_slots][kv_heads][cache_length / 16][head_dim][16]
-    Buffer<std::uint8_t> values_; ///< [layers][max_slots][kv_heads][cache_length][head_dim]
+    KvCache cache_;
+    bool rounds_to_halves_; ///< lm_head's input
 
     std::vector<Row> rows_;
     Buffer<float> residual_;      ///< [rows][hidden]
     Buffer<float> projected_;     ///< [rows][widest linear output]
-    Buffer<float> scratch_;       ///< [threads][attend_scratch(cache_length)]
+    Buffer<float> scratch_;       ///< [threads][attend_scratch(context_length)]
     Buffer<float> greedy_logits_; ///< [max_slots][vocab]
     LinearInput hidden_input_;    ///< of qkv, gate_up
     LinearInput attended_;        ///< of o_proj

@@ -14,6 +14,13 @@ inline constexpr int key_block = 16;
 
 /// Attention takes so many keys at a time and joins what comes of them in order, as the CUDA kernels do.
 inline constexpr int split_keys = 64;
+/// One kv head of a slot's cache.
+struct CachedHead {
+    const void* keys;          ///< [tokens / 16][head_dim][16]
+    const void* values;        ///< [tokens][head_dim]
+    const float* key_scales;   ///< [tokens], codes only
+    const float* value_scales; ///< likewise
+};
 /// Floats that attend_*() needs as scratch for `keys` keys.
 constexpr std::int64_t attend_scratch(std::int64_t keys, int head_dim) {
     return (keys + split_keys - 1) / split_keys * (head_dim + 2);
@@ -72,12 +79,13 @@ struct Kernels {
     /// Block Hadamard, as hadamard_transform() in engine/schemes/hadamard.h.
     void (*hadamard)(float* x, std::int64_t count, int block);
     void (*to_f16)(const float* x, std::int64_t count, std::uint16_t* halves); ///< half to even
-    /// One query head over `count` keys (in key blocks) and values [count][head_dim], of f32 or halves. Keys
-    /// of the last block beyond `count` are read, not used.
-    void (*attend_f32)(const float* query, const void* keys, const void* values, std::int64_t count,
-                       int head_dim, float scale, float* scratch, float* out);
-    void (*attend_f16)(const float* query, const void* keys, const void* values, std::int64_t count,
-                       int head_dim, float scale, float* scratch, float* out);
+    /// One query head over the first `count` tokens of a head of f32, of halves, or of int8 codes and scales.
+    /// Keys of the last block beyond `count` are read, not used.
+    using Attend = void (*)(const float* query, const CachedHead& head, std::int64_t count, int head_dim,
+                            float scale, float* scratch, float* out);
+    Attend attend_f32;
+    Attend attend_f16;
+    Attend attend_int8;
 };
 
 /// The best set this processor runs; QUANTSCOPE_CPU_ISA=portable|avx2|avx512-vnni asks for a lesser one.

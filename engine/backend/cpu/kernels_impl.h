@@ -292,7 +292,8 @@ constexpr Kernels make_kernels(const char* name) {
             .hadamard = hadamard,
             .to_f16 = to_f16,
             .attend_f32 = attend<LoadF32>,
-            .attend_f16 = attend<LoadF16>};
+            .attend_f16 = attend<LoadF16>,
+            .attend_int8 = attend<LoadInt8>};
 }
 
 } // namespace

@@ -238,6 +238,22 @@ struct LoadF16 {
     }
 };
 
+struct LoadInt8 {
+    static constexpr int bytes = 1;
+    QS_INLINE static Wide at(const void* from) {
+#if defined(__AVX512F__)
+        return (f32x16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load<__m128i>(from)));
+#elif defined(__FMA__)
+        const auto* bytes = static_cast<const std::uint8_t*>(from);
+        return {
+            (f32x8)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(load<long long>(bytes)))),
+            (f32x8)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(load<long long>(bytes + 8))))};
+#else
+        return __builtin_convertvector(load<i8x16>(from), f32x16);
+#endif
+    }
+};
+
 /// acc[lane] += sum of four byte products; see Int8Codes and Int4Codes for how `w` is biased.
 QS_INLINE i32x16 dot4(i32x16 acc, i8x64 w, std::int32_t x4) {
 #if defined(__AVX512VNNI__)

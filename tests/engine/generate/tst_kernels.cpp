@@ -118,6 +118,7 @@ void KernelsTest::attention() {
     const Kernels& k = setUnderTest();
     for (const int head_dim : {8, 24, 64, 72, 128}) {
         for (const int count : {1, 15, 16, 33, 64, 65, 200, 321}) {
+            const QString name = QStringLiteral("%1 keys of %2").arg(count).arg(head_dim);
             const auto query = normalValues(head_dim, 8);
             const auto rows = (std::int64_t{count} + key_block - 1) / key_block * key_block;
             const auto numbers = normalValues(2 * rows * head_dim, 9, 2.0F);
@@ -135,21 +136,27 @@ void KernelsTest::attention() {
             std::vector<float> out(query.size());
             std::vector<float> expected(query.size());
 
-            k.attend_f16(query.data(), rounded.data(), rounded.data() + rows * head_dim, count, head_dim,
-                         scale, scratch.data(), out.data());
-            canonical::attend(
-                query.data(), [&](int t, int d) { return f16_to_f32(rounded[at_key(t, d)]); },
-                [&](int t, int d) { return f16_to_f32(rounded[at_value(t, d)]); }, count, head_dim, scale,
-                expected.data());
-            QVERIFY2(out == expected, qPrintable(QStringLiteral("%1 halves of %2").arg(count).arg(head_dim)));
-
-            k.attend_f32(query.data(), numbers.data(), numbers.data() + rows * head_dim, count, head_dim,
-                         scale, scratch.data(), out.data());
-            canonical::attend(
-                query.data(), [&](int t, int d) { return numbers[at_key(t, d)]; },
-                [&](int t, int d) { return numbers[at_value(t, d)]; }, count, head_dim, scale,
-                expected.data());
-            QVERIFY2(out == expected, qPrintable(QStringLiteral("%1 floats of %2").arg(count).arg(head_dim)));
+            const auto check = [&](Kernels::Attend attend, const auto& stored, const auto& number,
+                                   const float* key_scales, const float* value_scales) {
+                const CachedHead head{stored.data(), stored.data() + rows * head_dim, key_scales,
+                                      value_scales};
+                attend(query.data(), head, count, head_dim, scale, scratch.data(), out.data());
+                canonical::attend(
+                    query.data(), [&](int t, int d) { return number(stored[at_key(t, d)]); },
+                    [&](int t, int d) { return number(stored[at_value(t, d)]); }, count, head_dim, scale,
+                    expected.data(), key_scales, value_scales);
+                return out == expected;
+            };
+            const auto same = [](auto number) { return static_cast<float>(number); };
+            std::vector<std::int8_t> codes(numbers.size());
+            std::int32_t sum = 0;
+            k.quantize_row(numbers.data(), static_cast<std::int64_t>(numbers.size()), 127, 1.0F, codes.data(),
+                           &sum);
+            const auto scales = normalValues(2 * rows, 10, 0.05F);
+            QVERIFY2(check(k.attend_f32, numbers, same, nullptr, nullptr), qPrintable(name));
+            QVERIFY2(check(k.attend_f16, rounded, f16_to_f32, nullptr, nullptr), qPrintable(name));
+            QVERIFY2(check(k.attend_int8, codes, same, scales.data(), scales.data() + rows),
+                     qPrintable(name));
         }
     }
 }

@@ -63,7 +63,8 @@ void QuantizationTest::schemeTable() {
         QVERIFY(!scheme.label.empty() && !scheme.summary.empty());
         QCOMPARE(find_scheme(scheme.id), &scheme);
     }
-    QVERIFY((ids == std::set<std::string_view>{"fp16", "int8", "w4a8", "w4a4-rtn", "w4a4-rot"}));
+    QVERIFY((ids == std::set<std::string_view>{"fp16", "int8", "w4a8", "w4a4-rtn", "w4a4-rot", "int8+kv8",
+                                               "w4a4-rot+kv8"}));
     QCOMPARE(find_scheme("w4a4"), nullptr);
 }
 

@@ -71,6 +71,8 @@ void SessionTest::memoryIsWhatTheSchemeSays_data() {
     QTest::newRow("w4a8") << "w4a8" << 0.5 << 0.52;
     QTest::newRow("w4a4-rtn") << "w4a4-rtn" << 0.5 << 0.52;
     QTest::newRow("w4a4-rot") << "w4a4-rot" << 0.5 << 0.52;
+    QTest::newRow("int8+kv8") << "int8+kv8" << 1.0 << 1.02;
+    QTest::newRow("w4a4-rot+kv8") << "w4a4-rot+kv8" << 0.5 << 0.52;
 }
 
 void SessionTest::memoryIsWhatTheSchemeSays() {
@@ -83,13 +85,15 @@ void SessionTest::memoryIsWhatTheSchemeSays() {
     QCOMPARE(memory.linear_weight_count, weights);
     const double bytes = static_cast<double>(memory.linear_weight_bytes) / static_cast<double>(weights);
     QVERIFY2(bytes >= least && bytes <= most, qPrintable(QString::number(bytes)));
-    const std::int64_t number = scheme == QLatin1String("fp16") ? 4 : 2; // f32, or halves
-    QCOMPARE(memory.kv_cache_bytes, 2 * number * 2 * 256 * 8 * 64);      // keys and values of 2 slots
+    const std::int64_t head = scheme == QLatin1String("fp16")           ? 64 * 4  // f32
+                              : scheme.endsWith(QStringLiteral("+kv8")) ? 64 + 4  // codes and their scale
+                                                                        : 64 * 2; // halves
+    QCOMPARE(memory.kv_cache_bytes, 2 * head * 2 * 256 * 8); // keys and values of 2 slots
     const std::int64_t table = 512 * 1024 * 2;
     QVERIFY(memory.other_weight_bytes >= 2 * table && memory.other_weight_bytes < 2 * table + 20'000);
     QVERIFY(memory.workspace_bytes > 0);
     QCOMPARE(session->bytes_per_decode_step(2, 100),
-             memory.linear_weight_bytes + table + std::int64_t{2} * 100 * 2 * 8 * 64 * number);
+             memory.linear_weight_bytes + table + std::int64_t{2} * 100 * 2 * 8 * head);
 }
 
 void SessionTest::logitsDoNotDependOnTheBatch_data() {
@@ -248,7 +252,7 @@ void SessionTest::unsupportedSchemesAreRefused() {
     odd.activations = Precision::fp16;
     QVERIFY(createError(*large_, odd, {1, 0}).find("The CPU backend cannot run scheme int8") == 0);
     odd = *find_scheme("int8");
-    odd.kv_cache = Precision::int8;
+    odd.kv_cache = Precision::int4;
     QVERIFY(!value(make_backend("cpu"))->supports(odd));
 }
 
