@@ -126,7 +126,10 @@ void KernelsTest::attention() {
             k.to_f16(numbers.data(), static_cast<std::int64_t>(numbers.size()), rounded.data());
             // Keys in blocks, [rows / 16][head_dim][16]; values [rows][head_dim].
             const auto at_key = [&](int t, int d) {
-                return static_cast<std::size_t>((t / key_block * head_dim + d) * key_block + t % key_block);
+                return (static_cast<std::size_t>(t / key_block) * static_cast<std::size_t>(head_dim) +
+                        static_cast<std::size_t>(d)) *
+                           key_block +
+                       static_cast<std::size_t>(t % key_block);
             };
             const auto at_value = [&](int t, int d) {
                 return static_cast<std::size_t>(rows * head_dim + std::int64_t{t} * head_dim + d);
