@@ -30,6 +30,12 @@ constexpr int splits_of(int keys) {
     return (keys + split_keys - 1) / split_keys;
 }
 
+/// Floats of one split and query head: [head_dim] sums, the largest score, the sum of the exponentials,
+/// padding to 16 bytes.
+constexpr int split_part_size(int head_dim) {
+    return head_dim + 4;
+}
+
 /// One layer's rows: row m is the token at position positions[m] of slot slots[m]. A slot of -1 marks a row
 /// that pads the batch: nothing is cached for it, its output is zeros.
 struct AttentionRows {
@@ -50,8 +56,9 @@ Status rotate_and_append(const AttentionRows& rows, const float* cosines, const 
 /// out[m][heads * head_dim] f32: attention of each row over its slot's keys 0 .. its position, which the
 /// cache holds.
 ///   partials  null: a block takes a whole sequence.
-///             else [rows][heads][splits][head_dim + 2] f32: blocks take split_keys keys each, and a second
-///             kernel joins them in order; `splits` must cover the longest row: splits_of(position + 1).
+///             else [rows][heads][splits][split_part_size] f32: blocks take split_keys keys each, and a
+///             second kernel joins them in order; `splits` must cover the longest row: splits_of(position +
+///             1).
 /// Each row's result is a function of its own q and cache: neither other rows nor `splits` change a bit.
 Status attend(const AttentionRows& rows, float* out, float* partials, int splits, const Launch& how);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/attention/attention.h"
+#include "kernels/base/device.cuh"
 #include "kernels/base/exponential.cuh"
 
 #include <cmath>
@@ -16,11 +17,6 @@ namespace quantscope::kernels {
 
 /// Threads of a block that calls what is below: 8 a key.
 constexpr int attend_threads = 512;
-
-/// Floats of one split and query head: [head_dim] sums, the largest score, the sum of the exponentials.
-constexpr int split_part_size(int head_dim) {
-    return head_dim + 2;
-}
 
 /// Shared memory of a block, for the `group` query heads that share a kv head.
 struct SplitShared {
@@ -75,22 +71,27 @@ class SplitTile {
                     values_[pass][m] = *reinterpret_cast<const unsigned*>(new_value + pair_of(pass));
     }
 
-    /// Writes part [head_dim + 2] of each query head of the group, part_stride floats apart, in global or
-    /// shared memory. Before: a barrier after m.query was written. After: m.query may be written and another
-    /// call may follow at once; what else uses m's memory needs a barrier first.
+    /// Writes the part (split_part_size) of each query head of the group, part_stride floats apart, in global
+    /// or shared memory. Before: a barrier after m.query was written. After: m.query may be written and
+    /// another call may follow at once; what else uses m's memory needs a barrier first.
     /// @param count  keys in the tile, 1 .. split_keys
+    template<class Barrier = BlockBarrier>
     __device__ void attend(const SplitShared& m, int group, int count, float scale, float* part,
-                           std::size_t part_stride) const {
+                           std::size_t part_stride, Barrier barrier = {}) const {
+#pragma unroll 1
         for (int g = 0; g < group; ++g)
             score(m.query + g * head_dim, count, scale, m.scores + g * split_keys);
-        __syncthreads();
+        barrier();
+#pragma unroll 1
         for (int g = static_cast<int>(threadIdx.x) / 32; g < group; g += attend_threads / 32)
             exponentiate(m.scores + g * split_keys, count, part + g * part_stride);
-        __syncthreads();
+        barrier();
+#pragma unroll 1
         for (int g = 0; g < group; ++g) {
             float* const sums = m.sums + g % 2 * 8 * head_dim;
             add_values(m.scores + g * split_keys, count, sums);
-            __syncthreads();
+            barrier();
+#pragma unroll 1
             for (int d = threadIdx.x; d < head_dim; d += attend_threads) {
                 float a[8];
 #pragma unroll

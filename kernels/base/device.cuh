@@ -35,18 +35,25 @@ __device__ void wait_copies() {
     asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
+/// The barrier of all threads of a block.
+struct BlockBarrier {
+    __device__ void operator()() const { __syncthreads(); }
+};
+
 /// Combines `value` over the block: a tree in each warp, then a tree over the warps. All threads get the
 /// result; all must call. `scratch`: 32 floats of shared memory that no thread reads or writes before the
-/// block's next barrier. 0 must be neutral to `combine` for the values that occur.
-template<class Combine>
-__device__ float block_combine(float value, float* scratch, Combine combine) {
+/// block's next barrier. `threads` of the block take part (0: all), which `barrier` holds. 0 must be neutral
+/// to `combine` for the values that occur.
+template<class Combine, class Barrier = BlockBarrier>
+__device__ float block_combine(float value, float* scratch, Combine combine, int threads = 0,
+                               Barrier barrier = {}) {
     for (int offset = 16; offset > 0; offset /= 2)
         value = combine(value, __shfl_xor_sync(0xFFFFFFFFU, value, offset));
     const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane == 0)
         scratch[threadIdx.x / 32] = value;
-    __syncthreads();
-    value = lane < static_cast<int>(blockDim.x + 31) / 32 ? scratch[lane] : 0.0F;
+    barrier();
+    value = lane < ((threads > 0 ? threads : static_cast<int>(blockDim.x)) + 31) / 32 ? scratch[lane] : 0.0F;
     for (int offset = 16; offset > 0; offset /= 2)
         value = combine(value, __shfl_xor_sync(0xFFFFFFFFU, value, offset));
     return value;

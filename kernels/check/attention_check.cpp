@@ -127,7 +127,8 @@ Status check_attend(const AttentionShape& shape, int rows, bool split, std::mt19
     DeviceBuffer<float> partials;
     DeviceBuffer<float> d_out;
     DeviceBuffer<float> d_alone;
-    QS_TRY(poisoned(static_cast<std::size_t>(rows) * shape.heads * (splits + 3) * (shape.head_dim + 2),
+    QS_TRY(poisoned(static_cast<std::size_t>(rows) * shape.heads * (splits + 3) *
+                        split_part_size(shape.head_dim),
                     partials));
     QS_TRY(poisoned(rows * out_row, d_out));
     QS_TRY(poisoned(rows * out_row, d_alone));

@@ -16,6 +16,7 @@ std::vector<CheckResult> run_checks(unsigned seed, const std::string& only) {
     check_attention(random, results);
     check_gemm(random, results);
     check_wgmma(random, results);
+    check_step(random, results);
     return std::move(results.results);
 }
 

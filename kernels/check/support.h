@@ -100,5 +100,6 @@ void check_rows(std::mt19937& random, CheckList& results);
 void check_attention(std::mt19937& random, CheckList& results);
 void check_tokens(std::mt19937& random, CheckList& results);
 void check_load(std::mt19937& random, CheckList& results);
+void check_step(std::mt19937& random, CheckList& results);
 
 } // namespace quantscope::kernels

@@ -11,6 +11,25 @@
 /// barrier.
 namespace quantscope::kernels {
 
+/// Sum of 512 chains in groups of 32 (a warp has a group): a tree over each group by sum_of_group, then one
+/// over the 16 sums by sum_of_groups, which every lane calls.
+__device__ inline float sum_of_group(float chain) {
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2)
+        chain = __fadd_rn(chain, __shfl_xor_sync(0xFFFFFFFFU, chain, offset));
+    return chain;
+}
+__device__ inline float sum_of_groups(const float* sums) {
+    float sum = sums[threadIdx.x % 16];
+#pragma unroll
+    for (int offset = 8; offset > 0; offset /= 2)
+        sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, offset));
+    return sum;
+}
+__device__ inline float inverse_rms_of(float squares, int cols, float eps) {
+    return __fdiv_rn(1.0F, __fsqrt_rn(__fadd_rn(__fdiv_rn(squares, static_cast<float>(cols)), eps)));
+}
+
 /// 1 / sqrt(mean(x^2) + eps). The sum is that of the CPU engine, bit for bit: 512 chains, chain j takes the
 /// elements k with k / 4 % 512 == j in rising order; a tree over each 32 chains, then one over the 16 sums.
 /// @param scratch  16 floats that no thread reads or writes before the block's next barrier
@@ -32,18 +51,12 @@ __device__ inline float inverse_rms(const float* row, int cols, float eps, float
                     sum = __fmaf_rn(row[i], row[i], sum);
             }
         }
-#pragma unroll
-        for (int offset = 16; offset > 0; offset /= 2)
-            sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, offset));
+        sum = sum_of_group(sum);
         if (lane == 0)
             scratch[group] = sum;
     }
     __syncthreads();
-    float sum = scratch[lane % 16];
-#pragma unroll
-    for (int offset = 8; offset > 0; offset /= 2)
-        sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, offset));
-    return __fdiv_rn(1.0F, __fsqrt_rn(__fadd_rn(__fdiv_rn(sum, static_cast<float>(cols)), eps)));
+    return inverse_rms_of(sum_of_groups(scratch), cols, eps);
 }
 
 /// x <- x * inverse * gamma; gamma may be null.
@@ -55,37 +68,41 @@ __device__ inline void scale_row(float* row, int cols, float inverse, const floa
     __syncthreads();
 }
 
-/// Blocks of 256, a warp each: a lane holds 8 neighbours, so that three stages need no exchange and five
-/// shuffle. cols: a multiple of 256.
-__device__ inline void hadamard_blocks_256(float* row, int cols) {
+/// H of the warp's 256 values / 16, in place; a lane holds 8 neighbours, so that three stages need no
+/// exchange and five shuffle.
+__device__ inline void hadamard_256(float (&v)[8]) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const float norm = __fdiv_rn(1.0F, __fsqrt_rn(256.0F));
+#pragma unroll
+    for (int half = 1; half < 8; half *= 2)
+#pragma unroll
+        for (int i = 0; i < 8; ++i)
+            if ((i & half) == 0) {
+                const float a = v[i];
+                const float b = v[i + half];
+                v[i] = __fadd_rn(a, b);
+                v[i + half] = __fsub_rn(a, b);
+            }
+#pragma unroll
+    for (int distance = 1; distance < 32; distance *= 2)
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            const float other = __shfl_xor_sync(0xFFFFFFFFU, v[i], distance);
+            v[i] = __fmaf_rn(v[i], (lane & distance) == 0 ? 1.0F : -1.0F, other); // other +- v[i]
+        }
+#pragma unroll
+    for (float& value : v)
+        value = __fmul_rn(value, 0.0625F); // 1 / sqrt(256)
+}
+
+/// Blocks of 256, a warp each. cols: a multiple of 256.
+__device__ inline void hadamard_blocks_256(float* row, int cols) {
     for (int start = static_cast<int>(threadIdx.x) / 32 * 256; start < cols;
          start += static_cast<int>(blockDim.x) / 32 * 256) {
-        auto* const mine = reinterpret_cast<float4*>(row + start + lane * 8);
+        auto* const mine = reinterpret_cast<float4*>(row + start + threadIdx.x % 32 * 8);
         const float4 lower = mine[0];
         const float4 upper = mine[1];
         float v[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
-#pragma unroll
-        for (int half = 1; half < 8; half *= 2)
-#pragma unroll
-            for (int i = 0; i < 8; ++i)
-                if ((i & half) == 0) {
-                    const float a = v[i];
-                    const float b = v[i + half];
-                    v[i] = __fadd_rn(a, b);
-                    v[i + half] = __fsub_rn(a, b);
-                }
-#pragma unroll
-        for (int distance = 1; distance < 32; distance *= 2)
-#pragma unroll
-            for (int i = 0; i < 8; ++i) {
-                const float other = __shfl_xor_sync(0xFFFFFFFFU, v[i], distance);
-                v[i] = (lane & distance) == 0 ? __fadd_rn(v[i], other) : __fsub_rn(other, v[i]);
-            }
-#pragma unroll
-        for (float& value : v)
-            value = __fmul_rn(value, norm);
+        hadamard_256(v);
         mine[0] = make_float4(v[0], v[1], v[2], v[3]);
         mine[1] = make_float4(v[4], v[5], v[6], v[7]);
     }

@@ -2,6 +2,7 @@
 #include "engine/backend/cuda/cuda_session.h"
 
 #include "engine/backend/cuda/status_error.h"
+#include "engine/backend/cuda/step_trial.h"
 #include "engine/backend/step_check.h"
 
 #include <algorithm>
@@ -41,11 +42,14 @@ CudaSession::~CudaSession() {
 Expected<> CudaSession::open() {
     constexpr auto doing = "Preparing the KV cache and workspace";
     QS_CUDA_EXPECT(workspace_.allocate(config_, max_slots(), context_length_), doing);
+    QS_CUDA_EXPECT(forward_.open(), doing);
     QS_CUDA_EXPECT(host_ids_.allocate(workspace_.ids.size()), doing);
     QS_CUDA_EXPECT(
         cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream"), doing);
     // What loading left to do was on the default stream, which this one does not wait for.
     QS_CUDA_EXPECT(cuda_status(cudaDeviceSynchronize(), "waiting for the device"), doing);
+    QS_CUDA_EXPECT(try_whole_steps({config_, workspace_, max_slots(), context_length_, stream_}, forward_),
+                   doing);
     return {};
 }
 
@@ -148,7 +152,7 @@ Status CudaSession::pass(Pass pass, const Outputs& outputs) {
     QS_CUDA_TRY(cudaMemcpyAsync(rows.device.data(), rows.host.data(), rows.device.bytes(),
                                 cudaMemcpyHostToDevice, stream_),
                 "copying the tokens to the device");
-    if (pass.splits > 0) {
+    if (pass.splits > 0 && !forward_.one_kernel(pass)) {
         QS_TRY(graphs_.launch(forward_, pass, stream_));
     } else {
         QS_TRY(forward_.enqueue(pass, stream_));

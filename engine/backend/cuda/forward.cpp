@@ -84,11 +84,13 @@ Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
     QS_TRY(kernels::multiply({&weights_.lm_head, w_.input.data(), nullptr, pass.logits_rows, w_.logits.data(),
                               Epilogue::store_f32, true},
                              stream));
-    if (!pass.greedy) {
-        return {};
-    }
-    return kernels::largest_logits(w_.logits.data(), pass.logits_rows, config_.vocab_size, w_.ids.data(),
-                                   {stream, true});
+    return ids(pass, {stream, true});
+}
+
+Status Forward::ids(const Pass& pass, const kernels::Launch& how) const {
+    return pass.greedy ? kernels::largest_logits(w_.logits.data(), pass.logits_rows, config_.vocab_size,
+                                                 w_.ids.data(), how)
+                       : Status{};
 }
 
 Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
@@ -96,6 +98,10 @@ Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
                                    pass.layout));
     QS_TRY(kernels::embed_tokens(weights_.embedding_table(), w_.rows.device_list(RowLists::tokens), pass.rows,
                                  w_.residual.data(), {stream, false}));
+    if (one_kernel(pass)) { // a decode pass asks for every row's logits, in order
+        QS_TRY(whole_step_.enqueue(pass.rows, pass.splits, stream));
+        return ids(pass, {stream, false});
+    }
     for (int i = 0; i < config_.num_hidden_layers; ++i) {
         QS_TRY(attention_block(pass, i, stream));
         QS_TRY(mlp_block(pass, weights_.layers[static_cast<std::size_t>(i)], stream));

@@ -69,7 +69,8 @@ Status Workspace::allocate(const ModelConfig& config, int max_slots, int context
     QS_TRY(input.allocate(product(pass_rows, widest)));
     QS_TRY(split_sums.allocate());
     QS_TRY(scales.allocate(product(pass_rows, 1)));
-    QS_TRY(partials.allocate(product(decode_rows, shape.heads, max_splits, shape.head_dim + 2)));
+    QS_TRY(partials.allocate(
+        product(decode_rows, shape.heads, max_splits, kernels::split_part_size(shape.head_dim))));
     QS_TRY(logits.allocate(product(decode_rows, config.vocab_size)));
     return ids.allocate(product(decode_rows, 1));
 }

@@ -56,7 +56,7 @@ struct Workspace {
         input; ///< a linear's rows, as halves or int8 codes, [pass_rows][widest, padded]
     kernels::DeviceBuffer<float> scales; ///< [pass_rows]
     kernels::SplitSums split_sums;
-    kernels::DeviceBuffer<float> partials;   ///< [decode_rows][heads][max_splits][head_dim + 2]
+    kernels::DeviceBuffer<float> partials;   ///< [decode_rows][heads][max_splits][split_part_size]
     kernels::DeviceBuffer<float> logits;     ///< [decode_rows][vocab]
     kernels::DeviceBuffer<std::int32_t> ids; ///< [decode_rows]
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cuda/whole_step.h"
+
+#include "engine/schemes/quantize.h"
+
+namespace quantscope::cuda {
+
+using kernels::Status;
+
+namespace {
+
+/// Up to here the one kernel is faster than the separate ones (kernels/README.md).
+constexpr int most_rows = 2;
+
+std::vector<kernels::StepLayer> table_of(const ModelWeights& weights) {
+    std::vector<kernels::StepLayer> table;
+    for (const LayerWeights& layer : weights.layers) {
+        const kernels::PackedWeights* const linears[] = {&layer.qkv, &layer.o_proj, &layer.gate_up,
+                                                         &layer.down_proj};
+        kernels::StepLayer row{};
+        for (int i = 0; i < kernels::linears_a_layer; ++i) {
+            row.tiles[i] = linears[i]->tiles.data();
+            row.scales[i] = linears[i]->scales.data();
+        }
+        row.input_gamma = layer.input_norm.data();
+        row.mlp_gamma = layer.mlp_norm.data();
+        table.push_back(row);
+    }
+    return table;
+}
+
+} // namespace
+
+Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const ModelWeights& weights,
+                       const Workspace& w, int max_slots, int context_length) {
+    if (scheme.kv_cache != Precision::fp16) {
+        return {};
+    }
+    const std::vector<kernels::StepLayer> table = table_of(weights);
+    QS_TRY(layers_.allocate(table.size()));
+    QS_CUDA_TRY(cudaMemcpy(layers_.data(), table.data(), layers_.bytes(), cudaMemcpyHostToDevice),
+                "copying the table of weights");
+    QS_TRY(counters_.allocate(1));
+    QS_CUDA_TRY(cudaMemset(counters_.data(), 0, counters_.bytes()), "clearing counters");
+
+    step_.shape.layers = config.num_hidden_layers;
+    step_.shape.hidden = config.hidden_size;
+    step_.shape.intermediate = config.intermediate_size;
+    step_.shape.vocab = config.vocab_size;
+    step_.shape.attention = attention_shape(config, context_length);
+    step_.format = weights.layers.front().qkv.format;
+    step_.layers = layers_.data();
+    step_.head_tiles = weights.lm_head.tiles.data();
+    step_.final_gamma = weights.final_norm.data();
+    step_.eps = static_cast<float>(config.rms_norm_eps);
+    step_.largest_code = largest_code(scheme.activations);
+    step_.clip = scheme.activation_clip;
+    step_.hadamard_block = weights.online_hadamard_block;
+    step_.keys = w.keys.data();
+    step_.values = w.values.data();
+    step_.cache_layer = static_cast<std::size_t>(max_slots) * step_.shape.attention.slot_size();
+    step_.cosines = w.cosines.data();
+    step_.sines = w.sines.data();
+    step_.slots = w.rows.device_list(RowLists::slots);
+    step_.positions = w.rows.device_list(RowLists::positions);
+    step_.residual = w.residual.data();
+    step_.qkv = w.qkv.data();
+    step_.partials = w.partials.data();
+    step_.inner = w.inner.data();
+    step_.codes = w.input.data();
+    step_.code_scales = w.scales.data();
+    step_.logits = w.logits.data();
+    step_.counters = counters_.data();
+    for (const int rows : {1, 2, 4, kernels::max_step_rows}) {
+        bool fits = false;
+        step_.rows = rows;
+        QS_TRY(kernels::decode_step_fits(step_, fits));
+        if (!fits || rows > most_rows) {
+            break;
+        }
+        most_rows_ = rows;
+    }
+    return {};
+}
+
+Status WholeStep::enqueue(int rows, int splits, cudaStream_t stream) const {
+    kernels::DecodeStep step = step_;
+    step.rows = rows;
+    step.splits = splits;
+    return kernels::decode_step(step, stream);
+}
+
+} // namespace quantscope::cuda

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/backend/cuda/model_weights.h"
+#include "engine/backend/cuda/workspace.h"
+#include "engine/schemes/scheme.h"
+#include "kernels/step/decode_step.h"
+
+namespace quantscope::cuda {
+
+/// Decode passes of few rows as one resident kernel (kernels/step), where model and device allow it. Results
+/// are those of the separate kernels, bit for bit.
+class WholeStep {
+  public:
+    /// The workspace must be allocated. A model or device that the kernel does not take is no error.
+    kernels::Status open(const ModelConfig& config, const Scheme& scheme, const ModelWeights& weights,
+                         const Workspace& workspace, int max_slots, int context_length);
+
+    /// From now on it takes nothing.
+    void give_up() { most_rows_ = 0; }
+
+    /// Whether a decode pass of `rows` rows runs as one kernel.
+    bool takes(int rows) const { return rows <= most_rows_; }
+
+    /// From the embedded tokens to the logits. @param splits  covers the longest sequence
+    kernels::Status enqueue(int rows, int splits, cudaStream_t stream) const;
+
+  private:
+    int most_rows_ = 0;
+    kernels::DecodeStep step_;
+    kernels::DeviceBuffer<kernels::StepLayer> layers_;
+    kernels::DeviceBuffer<kernels::GridCounters> counters_;
+};
+
+} // namespace quantscope::cuda

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/rows/row_transform.h"
+#include "kernels/step/decode_step.h"
+
+#include <vector>
+
+namespace quantscope::kernels {
+
+/// A model of random packed weights and a random KV cache, for checks and timings of whole decode steps.
+class StepModel {
+  public:
+    /// @param positions  of each row's token; row m is slot m, -1 marks a row that pads the batch
+    Status make(const StepShape& shape, WeightFormat format, int hadamard_block,
+                const std::vector<std::int32_t>& positions, unsigned seed);
+
+    /// The residual becomes the tokens' embedding, the newest keys and values are poisoned, and so are
+    /// outputs.
+    Status reset();
+
+    Status run_step(cudaStream_t stream);
+    /// The same step by the separate kernels.
+    Status run_separately(cudaStream_t stream);
+
+    DecodeStep step;
+    std::size_t weight_bytes = 0; ///< read by a step, scales included
+    std::size_t cache_bytes = 0;  ///< keys and values that the step reads
+    DeviceBuffer<float> residual;
+    DeviceBuffer<float> logits;
+    DeviceBuffer<__half> keys;
+    DeviceBuffer<__half> values;
+
+  private:
+    Status make_weights(WeightFormat format, RowOrder order, int rows, int cols, PackedWeights& out);
+    Status prepare(const float* x, int cols, const float* gamma, bool normalize, int hadamard, RowStore store,
+                   cudaStream_t stream) const;
+    Status layer_separately(int layer, cudaStream_t stream);
+
+    unsigned seed_ = 0;
+    std::vector<PackedWeights> weights_;
+    std::vector<float> embedded_;
+    std::vector<__half> first_keys_;
+    std::vector<__half> first_values_;
+    DeviceBuffer<StepLayer> layers_;
+    DeviceBuffer<float> gammas_;
+    DeviceBuffer<float> cosines_;
+    DeviceBuffer<float> sines_;
+    DeviceBuffer<std::int32_t> slots_;
+    DeviceBuffer<std::int32_t> positions_;
+    DeviceBuffer<float> qkv_;
+    DeviceBuffer<float> partials_;
+    DeviceBuffer<float> attended_;
+    DeviceBuffer<float> inner_;
+    DeviceBuffer<__half> codes_;
+    DeviceBuffer<float> scales_;
+    DeviceBuffer<GridCounters> counters_;
+};
+
+/// Llama-2-7B's sizes with `layers` layers and room for `context` tokens.
+StepShape llama_2_7b(int layers, int context);
+
+} // namespace quantscope::kernels

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/attention/attention.h"
+#include "kernels/base/device_buffer.h"
+#include "kernels/gemm/packed_weights.h"
+#include "kernels/step/step_shape.h"
+
+namespace quantscope::kernels {
+
+/// One layer's device memory: tiles and scales (PackedWeights) of its linears, and the norms' gammas, or
+/// null.
+struct StepLayer {
+    const std::uint8_t* tiles[linears_a_layer];
+    const float* scales[linears_a_layer];
+    const float* input_gamma;
+    const float* mlp_gamma;
+};
+
+/// What the blocks of a grid meet at; both counters are zero before a launch and after it.
+struct GridCounters {
+    unsigned arrived;
+    unsigned left;
+};
+
+/// Most rows (sequences) of a step.
+constexpr int max_step_rows = 8;
+
+/// A whole decode step of a Llama model, from the embedded tokens in `residual` to the logits, as one kernel
+/// whose blocks stay resident and meet at barriers: weights stream through shared memory without a pause
+/// between linears. Results are those of the separate kernels, bit for bit.
+struct DecodeStep {
+    StepShape shape;
+    WeightFormat format = WeightFormat::int4;
+    const StepLayer* layers = nullptr;        ///< [shape.layers], device
+    const std::uint8_t* head_tiles = nullptr; ///< lm_head [vocab][hidden], packed halves
+    const float* final_gamma = nullptr;       ///< [hidden] or null
+    float eps = 0.0F;
+    int largest_code = 7; ///< of activations; unused for f16
+    float clip = 1.0F;
+    int hadamard_block = 1; ///< of down_proj's input: 1 or 256
+
+    __half* keys = nullptr;         ///< [layers][slots][kv_heads][context][head_dim]
+    __half* values = nullptr;       ///< likewise
+    std::size_t cache_layer = 0;    ///< halves of one layer
+    const float* cosines = nullptr; ///< [context][head_dim / 2]
+    const float* sines = nullptr;
+    const std::int32_t* slots = nullptr;     ///< [rows]; -1: the row pads the batch
+    const std::int32_t* positions = nullptr; ///< [rows]
+    int rows = 1;
+    int splits = 1; ///< covers the longest row: splits_of(position + 1)
+
+    float* residual = nullptr;        ///< [rows][hidden]
+    float* qkv = nullptr;             ///< [rows][qkv_size]
+    float* partials = nullptr;        ///< [rows][heads][splits][split_part_size]
+    float* inner = nullptr;           ///< [rows][intermediate]
+    void* codes = nullptr;            ///< [rows][widest, padded] int8 or half
+    float* code_scales = nullptr;     ///< [rows]
+    float* logits = nullptr;          ///< [rows][vocab]
+    GridCounters* counters = nullptr; ///< zeros
+    int most_in_flight =
+        0; ///< chunks of weights that a block asks memory for at a time, 1 .. 3; 0: what is best
+};
+
+/// Whether the step kernel takes such a step on the current device; what it does not take, the separate
+/// kernels do.
+Status decode_step_fits(const DecodeStep& step, bool& fits);
+
+/// Errors: unsupported (see decode_step_fits), failed.
+Status decode_step(const DecodeStep& step, cudaStream_t stream);
+
+} // namespace quantscope::kernels

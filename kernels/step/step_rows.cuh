@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/base/device.cuh"
+#include "kernels/rows/row_math.cuh"
+#include "kernels/rows/row_transform.h"
+#include "kernels/step/grid_barrier.cuh"
+
+#include <cuda_fp16.h>
+
+namespace quantscope::kernels {
+
+/// How a row is stored for the linear that reads it: codes of at most `largest_code`, or halves (0).
+struct RowCoding {
+    int largest_code;
+    float clip;
+};
+
+/// Codes of four numbers, a byte each. A function of its own: it is seldom needed, and code must stay in the
+/// instruction cache.
+__device__ __noinline__ unsigned exact_codes(float4 v, float scale, float q) {
+    const auto byte = [&](float x) {
+        return static_cast<unsigned>(static_cast<std::uint8_t>(code_of(x, scale, q)));
+    };
+    return byte(v.x) | byte(v.y) << 8U | byte(v.z) << 16U | byte(v.w) << 24U;
+}
+
+/// The same, mostly: v / s is a product with 1 / s unless that comes so near to where rounding turns that the
+/// last bits of the quotient matter. The product is wrong by at most 1.5 units in the last place: 2.3e-5 at
+/// 127.
+__device__ __noinline__ unsigned quick_codes(float4 v, float scale, float q, float inverse) {
+    constexpr float magic = 12582912.0F; // 1.5 * 2^23: adding it rounds to an integer, half to even
+    bool sure = true;
+    const auto bits = [&](float x) {
+        const float product = __fmul_rn(x, inverse);
+        const float quotient = fminf(fmaxf(product, -q), q);
+        const float shifted = __fadd_rn(quotient, magic);
+        sure &= fabsf(__fsub_rn(quotient, __fsub_rn(shifted, magic))) < 0.49996F;
+        sure &= product == product;
+        return __float_as_uint(shifted);
+    };
+    const unsigned lower = __byte_perm(bits(v.x), bits(v.y), 0x0040);
+    const unsigned upper = __byte_perm(bits(v.z), bits(v.w), 0x0040);
+    return sure ? __byte_perm(lower, upper, 0x5410) : exact_codes(v, scale, q);
+}
+
+/// Codes of many numbers with one scale.
+class Coder {
+  public:
+    __device__ Coder(float scale, float q) : scale_(scale), q_(q) {
+        inverse_ = scale > 1e-30F && scale < 1e30F ? __fdiv_rn(1.0F, scale) : NAN;
+    }
+
+    __device__ unsigned four(float a, float b, float c, float d) const {
+        return quick_codes({a, b, c, d}, scale_, q_, inverse_);
+    }
+
+  private:
+    float scale_;
+    float q_;
+    float inverse_; ///< NaN where it could not be trusted
+};
+
+/// A row in the registers of a block of step_threads: vector i of a thread is elements 4 * (threadIdx.x +
+/// i * step_threads) and the three after it; elements from cols on are 0. Arithmetic and its order are those
+/// of rows/row_transform.h, so codes and scales are the same bit for bit.
+template<int vectors>
+struct BlockRow {
+    static constexpr int max_cols = vectors * step_threads * 4;
+    float4 v[vectors];
+
+    static __device__ int column(int i) { return 4 * (static_cast<int>(threadIdx.x) + i * step_threads); }
+
+    /// @param from  [cols], written by other blocks; cols a multiple of 4
+    __device__ void load(const float* from, int cols) {
+#pragma unroll
+        for (int i = 0; i < vectors; ++i) {
+            float4 four{0.0F, 0.0F, 0.0F, 0.0F};
+            if (column(i) < cols)
+                four = __ldcg(reinterpret_cast<const float4*>(from + column(i)));
+            v[i] = four;
+        }
+    }
+
+    /// RMSNorm. @param gamma  [cols] or null. All threads; scratch: 16 floats.
+    __device__ void normalize(const float* gamma, int cols, float eps, float* scratch) {
+        BlockRow weights{};
+        if (gamma != nullptr)
+            weights.load(gamma, cols);
+        float squares = 0.0F;
+#pragma unroll
+        for (int i = 0; i < vectors; ++i) {
+            squares = __fmaf_rn(v[i].x, v[i].x, squares);
+            squares = __fmaf_rn(v[i].y, v[i].y, squares);
+            squares = __fmaf_rn(v[i].z, v[i].z, squares);
+            squares = __fmaf_rn(v[i].w, v[i].w, squares);
+        }
+        squares = sum_of_group(squares);
+        if (threadIdx.x % 32 == 0)
+            scratch[threadIdx.x / 32] = squares;
+        StepBarrier()();
+        const float inverse = inverse_rms_of(sum_of_groups(scratch), cols, eps);
+#pragma unroll
+        for (int i = 0; i < vectors; ++i) {
+            v[i] = {__fmul_rn(v[i].x, inverse), __fmul_rn(v[i].y, inverse), __fmul_rn(v[i].z, inverse),
+                    __fmul_rn(v[i].w, inverse)};
+            if (gamma != nullptr) {
+                const float4& g = weights.v[i];
+                v[i] = {__fmul_rn(v[i].x, g.x), __fmul_rn(v[i].y, g.y), __fmul_rn(v[i].z, g.z),
+                        __fmul_rn(v[i].w, g.w)};
+            }
+        }
+    }
+
+    /// Stores the row. @param out [padded cols] int8 or half, @param scale one float, codes only
+    __device__ void store(const RowCoding& coding, int cols, void* out, float* scale, float* scratch) const {
+        const int padded = padded_cols(cols);
+        if (coding.largest_code == 0) {
+#pragma unroll
+            for (int i = 0; i < vectors; ++i)
+                if (column(i) < padded)
+                    static_cast<uint2*>(out)[column(i) / 4] = halves_of(v[i]);
+            return;
+        }
+        float largest = 0.0F;
+#pragma unroll
+        for (int i = 0; i < vectors; ++i)
+            largest = fmaxf(fmaxf(fmaxf(fabsf(v[i].x), fabsf(v[i].y)), fmaxf(fabsf(v[i].z), fabsf(v[i].w))),
+                            largest);
+        largest = block_combine(
+            largest, scratch, [](float a, float b) { return fmaxf(a, b); }, step_threads, StepBarrier());
+        const float s = scale_of(largest, coding.clip, static_cast<float>(coding.largest_code));
+        const Coder coder(s, static_cast<float>(coding.largest_code));
+        if (threadIdx.x == 0)
+            *scale = s;
+#pragma unroll
+        for (int i = 0; i < vectors; ++i)
+            if (column(i) < padded)
+                static_cast<unsigned*>(out)[column(i) / 4] = coder.four(v[i].x, v[i].y, v[i].z, v[i].w);
+    }
+
+    static __device__ uint2 halves_of(const float4& f) {
+        const __half2 lower = __floats2half2_rn(f.x, f.y);
+        const __half2 upper = __floats2half2_rn(f.z, f.w);
+        return {*reinterpret_cast<const unsigned*>(&lower), *reinterpret_cast<const unsigned*>(&upper)};
+    }
+};
+
+struct Eight {
+    float v[8];
+};
+/// hadamard_256 as a function of its own, for the instruction cache's sake.
+__device__ __noinline__ Eight hadamard_of(Eight x) {
+    hadamard_256(x.v);
+    return x;
+}
+
+/// down_proj's input in registers, warp by warp: block i of a warp is the 256 elements from 256 * (warp +
+/// i * step_warps) on, of which a lane holds 8 neighbours.
+template<int blocks>
+struct WarpBlocksRow {
+    static constexpr int max_cols = blocks * step_threads * 8;
+    float v[blocks][8];
+
+    static __device__ int column(int i) { return 8 * (static_cast<int>(threadIdx.x) + i * step_threads); }
+
+    __device__ void load(const float* from, int cols) {
+#pragma unroll
+        for (int i = 0; i < blocks; ++i) {
+            float4 lower{0.0F, 0.0F, 0.0F, 0.0F};
+            float4 upper = lower;
+            if (column(i) < cols) { // cols is a multiple of 8
+                lower = __ldcg(reinterpret_cast<const float4*>(from + column(i)));
+                upper = __ldcg(reinterpret_cast<const float4*>(from + column(i) + 4));
+            }
+            const float all[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
+#pragma unroll
+            for (int k = 0; k < 8; ++k)
+                v[i][k] = all[k];
+        }
+    }
+
+    /// Hadamard of each 256; cols is a multiple of 256.
+    __device__ void transform(int cols) {
+#pragma unroll
+        for (int i = 0; i < blocks; ++i)
+            if (column(i) < cols) { // the same for a whole warp
+                const Eight y =
+                    hadamard_of({v[i][0], v[i][1], v[i][2], v[i][3], v[i][4], v[i][5], v[i][6], v[i][7]});
+#pragma unroll
+                for (int k = 0; k < 8; ++k)
+                    v[i][k] = y.v[k];
+            }
+    }
+
+    __device__ void store(const RowCoding& coding, int cols, void* out, float* scale, float* scratch) const {
+        const int padded = padded_cols(cols);
+        if (coding.largest_code == 0) {
+#pragma unroll
+            for (int i = 0; i < blocks; ++i)
+                if (column(i) < padded) {
+                    const uint2 lower = BlockRow<1>::halves_of({v[i][0], v[i][1], v[i][2], v[i][3]});
+                    const uint2 upper = BlockRow<1>::halves_of({v[i][4], v[i][5], v[i][6], v[i][7]});
+                    static_cast<uint4*>(out)[column(i) / 8] = {lower.x, lower.y, upper.x, upper.y};
+                }
+            return;
+        }
+        float largest = 0.0F;
+#pragma unroll
+        for (int i = 0; i < blocks; ++i)
+#pragma unroll
+            for (int k = 0; k < 8; ++k)
+                largest = fmaxf(largest, fabsf(v[i][k]));
+        largest = block_combine(
+            largest, scratch, [](float a, float b) { return fmaxf(a, b); }, step_threads, StepBarrier());
+        const float s = scale_of(largest, coding.clip, static_cast<float>(coding.largest_code));
+        const Coder coder(s, static_cast<float>(coding.largest_code));
+        if (threadIdx.x == 0)
+            *scale = s;
+#pragma unroll
+        for (int i = 0; i < blocks; ++i)
+            if (column(i) < padded)
+                static_cast<uint2*>(out)[column(i) / 8] = {coder.four(v[i][0], v[i][1], v[i][2], v[i][3]),
+                                                           coder.four(v[i][4], v[i][5], v[i][6], v[i][7])};
+    }
+};
+
+} // namespace quantscope::kernels

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "kernels/rows/row_transform.h"
+#include "kernels/step/grid_barrier.cuh"
+#include "kernels/step/step_attention.cuh"
+#include "kernels/step/step_plan.cuh"
+#include "kernels/step/weight_stream.cuh"
+
+namespace quantscope::kernels {
+
+/// The block's dynamic shared memory: offsets are constants, so that they cost no registers.
+__device__ inline char* step_shared() {
+    extern __shared__ __align__(128) char step_shared_memory[];
+    return step_shared_memory;
+}
+
+/// What the phases of a step hand on to one another. It lives here and not in registers: phases are functions
+/// of their own, so that none has to spill what others need.
+struct StepState {
+    DecodeStep step;
+    GridBarrier barrier;
+    int buffer;     ///< of the two sums, which the next set takes
+    int ring_stage; ///< WeightRing::Place of the next product
+    unsigned ring_parity;
+};
+
+/// What stands where in it, in bytes.
+template<WeightFormat format, int row_slots>
+struct SharedMap {
+    using Ring = WeightRing<row_slots == 1 ? 6 : 3>;
+    static constexpr int max_weight_scales = step_threads;
+    static constexpr int max_residuals = step_threads;
+
+    /// Row tiles of a block that are multiplied between two barriers; even.
+    static constexpr int set_tiles = 2;
+    static constexpr int sums_bytes =
+        2 * set_tiles * step_warps * 16 * row_slots * 4; ///< what lm_head's halves take
+
+    static constexpr int sums = Ring::bytes;                               ///< SetSums
+    static constexpr int weight_scales = sums + sums_bytes;                ///< [own row tiles][16]
+    static constexpr int residual = weight_scales + max_weight_scales * 4; ///< [own row tiles][rows][16]
+    static constexpr int scales = residual + max_residuals * 4; ///< [row_slots] of the input's codes
+    static constexpr int scratch = scales + 64;                 ///< 2 x 32 floats
+    static constexpr int state = scratch + 2 * 128;             ///< StepState
+    static constexpr int ring_barriers = state + (sizeof(StepState) + 127) / 128 * 128;
+    static constexpr int plan = ring_barriers + (Ring::barrier_bytes + 15) / 16 * 16; ///< StepPlan
+    static constexpr int codes = (plan + StepPlan::bytes(max_step_linears) + 127) / 128 * 128;
+
+    /// Bytes between two rows of codes: 64 more than a multiple of 128, so that reads hit all banks.
+    __host__ __device__ static constexpr int code_stride(int cols, bool halves) {
+        return (padded_cols(cols) * (halves ? 2 : 1) + 127) / 128 * 128 + (row_slots == 1 ? 0 : 64);
+    }
+    /// Of all; codes share their place with the attention's.
+    static std::size_t total(const StepShape& s) {
+        constexpr bool f16 = format == WeightFormat::f16;
+        const int attended = s.hidden > s.attended() ? s.hidden : s.attended();
+        const int widest = attended > s.intermediate ? attended : s.intermediate;
+        const int stride = code_stride(widest, f16) > code_stride(s.hidden, true)
+                               ? code_stride(widest, f16)
+                               : code_stride(s.hidden, true);
+        const std::size_t attention =
+            StepAttention<128>::shared_bytes(s.attention.heads / s.attention.kv_heads);
+        const std::size_t rows = static_cast<std::size_t>(stride) * row_slots;
+        return codes + (rows > attention ? rows : attention);
+    }
+
+    static __device__ Ring ring() { return {step_shared(), step_shared() + ring_barriers}; }
+
+    template<class T>
+    static __device__ T* at(int offset) {
+        return reinterpret_cast<T*>(step_shared() + offset);
+    }
+};
+
+} // namespace quantscope::kernels
