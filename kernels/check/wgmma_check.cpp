@@ -151,7 +151,9 @@ Status check(const Case& c, SplitSums& sums, std::mt19937& random, CheckResult& 
     }
     const std::vector<double> wide(a.begin(), a.end());
     const double error = relative_error(b, wide);
-    result.passed = error < 3e-5; // tensor cores drop low bits along the whole of a long sum
+    // Tensor cores cut a sum's low bits at each of its instructions, cols / 16 of them: 1.2e-5 was measured
+    // at 11008 columns, where stream_gemm's 16 shorter sums stay below gemm_check's 1e-5.
+    result.passed = error < 3e-5;
     result.detail = "relative error " + figure(error);
     return {};
 }

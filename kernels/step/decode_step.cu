@@ -37,7 +37,7 @@ class Walk {
         __syncthreads();
         if (threadIdx.x >= step_threads) {
             if (threadIdx.x == step_threads)
-                Map::ring().fill(plan(), Map::set_tiles, step.most_in_flight);
+                Map::ring().fill(plan(), Map::most_in_flight);
             return;
         }
         const int layers = step.shape.layers;
@@ -313,10 +313,7 @@ Status decode_step(const DecodeStep& step, cudaStream_t stream) {
     attribute.val.cooperative = 1;
     config.attrs = &attribute;
     config.numAttrs = 1;
-    DecodeStep tuned = step;
-    if (tuned.most_in_flight == 0)
-        tuned.most_in_flight = step.format == WeightFormat::int4 ? 1 : 2; // kernels/README.md
-    QS_CUDA_TRY(cudaLaunchKernelEx(&config, kernel.function, tuned), "launching decode_step");
+    QS_CUDA_TRY(cudaLaunchKernelEx(&config, kernel.function, step), "launching decode_step");
     return {};
 }
 

@@ -58,8 +58,6 @@ struct DecodeStep {
     float* code_scales = nullptr;     ///< [rows]
     float* logits = nullptr;          ///< [rows][vocab]
     GridCounters* counters = nullptr; ///< zeros
-    int most_in_flight =
-        0; ///< chunks of weights that a block asks memory for at a time, 1 .. 3; 0: what is best
 };
 
 /// Whether the step kernel takes such a step on the current device; what it does not take, the separate

@@ -107,17 +107,64 @@ __device__ void finish_tile(const LinearTask& task, int row_tile, int local_tile
         *to = y;
 }
 
+/// Products of the warp's group of column tiles with two row tiles, which wait for memory together.
+/// @param codes  as load_codes; @param count  column tiles from the group's first on, more or fewer than it
+/// has
+template<WeightFormat format, class Ring>
+__device__ void multiply_group(const Ring& ring, const typename Ring::Place& first,
+                               const typename Ring::Place& second, const char* codes, int group, int count,
+                               typename Tile<format>::Acc (&acc)[2][4]) {
+    using T = Tile<format>;
+    constexpr int tiles = group_tiles(format);
+    uint4 weights[2][tiles * T::vectors];
+    ring.read(first, weights[0]);
+    ring.read(second, weights[1]);
+#pragma unroll
+    for (int i = 0; i < tiles; ++i) {
+        std::uint32_t act[T::act_words] = {};
+        if (i < count) // else zeros: no products
+            load_codes<format>(codes, group * tiles + i, act);
+#pragma unroll
+        for (int m = 0; m < 2; ++m) {
+            uint4 tile[T::vectors];
+#pragma unroll
+            for (int v = 0; v < T::vectors; ++v)
+                tile[v] = weights[m][i * T::vectors + v];
+            T::multiply(acc[m], tile, act);
+        }
+    }
+}
+
+/// Sums a set of row tiles over the warps, in buffer 0 or 1, and writes its outputs. @param first_tile  of
+/// the set, of `row_tiles`; @param local_tile  its number among the block's
+template<WeightFormat format, class Map, int row_slots>
+__device__ void finish_set(const LinearTask& task, int first_tile, int row_tiles, int local_tile, int buffer,
+                           const typename Tile<format>::Acc (&acc)[set_tiles][4]) {
+    using Acc = typename Tile<format>::Acc;
+    using Sums = SetSums<format, row_slots>;
+    static_assert(2 * set_tiles * Sums::tile_stride * sizeof(Acc) <= Map::sums_bytes);
+    const int grid = static_cast<int>(gridDim.x);
+    Acc* const sums = Map::template at<Acc>(Map::sums) + buffer * set_tiles * Sums::tile_stride;
+#pragma unroll
+    for (int member = 0; member < set_tiles; ++member)
+        if (first_tile + member * grid < row_tiles)
+            Sums::put(sums + member * Sums::tile_stride, acc[member]);
+    StepBarrier()(); // the other buffer is free: its readers passed the barrier before this one
+    // Warps take turns at finishing, so that none falls behind.
+    constexpr int outputs = set_tiles * Sums::tile_size;
+    const int thread = (static_cast<int>(threadIdx.x) + local_tile / set_tiles * outputs) % step_threads;
+    const int member = thread / Sums::tile_size;
+    if (thread < outputs)
+        finish_tile<format, Map, row_slots>(task, first_tile + member * grid, local_tile + member,
+                                            sums + member * Sums::tile_stride, thread % Sums::tile_size);
+}
+
 /// All row tiles of this block, a set between two barriers. Ends with the grid barrier's arrive().
 /// @tparam Map  SharedMap of the kernel
 template<WeightFormat format, class Map, int row_slots>
 __device__ __noinline__ void multiply_linear(LinearTask task) {
     using T = Tile<format>;
-    using Acc = typename T::Acc;
-    using Sums = SetSums<format, row_slots>;
-    constexpr int tiles = group_tiles(format);
-    constexpr int vectors = tiles * T::vectors;
-    constexpr int set = Map::set_tiles;
-    static_assert(2 * set * Sums::tile_stride * sizeof(Acc) <= Map::sums_bytes);
+    static_assert(set_tiles == 2);
     const int warp = static_cast<int>(threadIdx.x) / 32;
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int grid = static_cast<int>(gridDim.x);
@@ -135,55 +182,21 @@ __device__ __noinline__ void multiply_linear(LinearTask task) {
     int buffer = state.buffer;
     int local_tile = 0;
     for (int first = plan.linears[task.linear].first_tile; first < row_tiles;
-         first += set * grid, local_tile += set, buffer ^= 1) {
-        Acc acc[set][4] = {};
+         first += set_tiles * grid, local_tile += set_tiles, buffer ^= 1) {
+        typename T::Acc acc[set_tiles][4] = {};
+        const bool both = first + grid < row_tiles;
         for (int group = warp; group - warp < groups; group += step_warps) {
-            const int count = col_tiles - group * tiles; // 0 or less: the chunk has nothing for this warp
-#pragma unroll
-            for (int member = 0; member < set; member += 2) { // two at a time wait for memory together
-                if (first + member * grid >= row_tiles)
-                    break;
-                const bool second = first + (member + 1) * grid < row_tiles;
-                typename Map::Ring::Place next = place;
-                if (second)
-                    next.advance();
-                if (count > 0) {
-                    uint4 weights[2][vectors];
-                    ring.read(place, weights[0]);
-                    ring.read(next, weights[1]); // without a second the first again, never used
-#pragma unroll
-                    for (int i = 0; i < tiles; ++i) {
-                        std::uint32_t act[T::act_words] = {};
-                        if (i < count) // else zeros: no products
-                            load_codes<format>(codes, group * tiles + i, act);
-#pragma unroll
-                        for (int m = 0; m < 2; ++m) {
-                            uint4 tile[T::vectors];
-#pragma unroll
-                            for (int v = 0; v < T::vectors; ++v)
-                                tile[v] = weights[m][i * T::vectors + v];
-                            T::multiply(acc[member + m], tile, act);
-                        }
-                    }
-                }
-                ring.release(place, next, second);
-                place = next;
-                place.advance();
-            }
+            typename Map::Ring::Place next = place; // without a second tile the first again, never used
+            if (both)
+                next.advance();
+            const int count = col_tiles - group * group_tiles(format);
+            if (count > 0) // else the chunk has nothing for this warp
+                multiply_group<format>(ring, place, next, codes, group, count, acc);
+            ring.release(place, next, both);
+            place = next;
+            place.advance();
         }
-        Acc* const sums = Map::template at<Acc>(Map::sums) + buffer * set * Sums::tile_stride;
-#pragma unroll
-        for (int member = 0; member < set; ++member)
-            if (first + member * grid < row_tiles)
-                Sums::put(sums + member * Sums::tile_stride, acc[member]);
-        StepBarrier()(); // the other buffer is free: its readers passed the barrier before this one
-        // Warps take turns at finishing, so that none falls behind.
-        constexpr int outputs = set * Sums::tile_size;
-        const int thread = (static_cast<int>(threadIdx.x) + local_tile / set * outputs) % step_threads;
-        const int member = thread / Sums::tile_size;
-        if (thread < outputs)
-            finish_tile<format, Map, row_slots>(task, first + member * grid, local_tile + member,
-                                                sums + member * Sums::tile_stride, thread % Sums::tile_size);
+        finish_set<format, Map, row_slots>(task, first, row_tiles, local_tile, buffer, acc);
     }
     state.barrier.arrive();
     if (threadIdx.x == 0) { // read after the next barrier

@@ -14,6 +14,9 @@ __host__ __device__ constexpr int group_tiles(WeightFormat format) {
     return group_bytes / tile_bytes(format);
 }
 
+/// Row tiles of a block that are multiplied between two barriers: a set.
+constexpr int set_tiles = 2;
+
 constexpr int max_step_linears = 4 * 40 + 1;
 
 /// One kind of linear, as the blocks walk it.

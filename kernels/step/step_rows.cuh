@@ -61,6 +61,17 @@ class Coder {
     float inverse_; ///< NaN where it could not be trusted
 };
 
+/// The coder of a row whose largest magnitude in this thread is `largest`; hands out the row's scale. All
+/// threads; scratch as block_combine's.
+__device__ inline Coder coder_of_row(float largest, const RowCoding& coding, float* scale, float* scratch) {
+    largest = block_combine(
+        largest, scratch, [](float a, float b) { return fmaxf(a, b); }, step_threads, StepBarrier());
+    const float s = scale_of(largest, coding.clip, static_cast<float>(coding.largest_code));
+    if (threadIdx.x == 0)
+        *scale = s;
+    return {s, static_cast<float>(coding.largest_code)};
+}
+
 /// A row in the registers of a block of step_threads: vector i of a thread is elements 4 * (threadIdx.x +
 /// i * step_threads) and the three after it; elements from cols on are 0. Arithmetic and its order are those
 /// of rows/row_transform.h, so codes and scales are the same bit for bit.
@@ -127,12 +138,7 @@ struct BlockRow {
         for (int i = 0; i < vectors; ++i)
             largest = fmaxf(fmaxf(fmaxf(fabsf(v[i].x), fabsf(v[i].y)), fmaxf(fabsf(v[i].z), fabsf(v[i].w))),
                             largest);
-        largest = block_combine(
-            largest, scratch, [](float a, float b) { return fmaxf(a, b); }, step_threads, StepBarrier());
-        const float s = scale_of(largest, coding.clip, static_cast<float>(coding.largest_code));
-        const Coder coder(s, static_cast<float>(coding.largest_code));
-        if (threadIdx.x == 0)
-            *scale = s;
+        const Coder coder = coder_of_row(largest, coding, scale, scratch);
 #pragma unroll
         for (int i = 0; i < vectors; ++i)
             if (column(i) < padded)
@@ -211,12 +217,7 @@ struct WarpBlocksRow {
 #pragma unroll
             for (int k = 0; k < 8; ++k)
                 largest = fmaxf(largest, fabsf(v[i][k]));
-        largest = block_combine(
-            largest, scratch, [](float a, float b) { return fmaxf(a, b); }, step_threads, StepBarrier());
-        const float s = scale_of(largest, coding.clip, static_cast<float>(coding.largest_code));
-        const Coder coder(s, static_cast<float>(coding.largest_code));
-        if (threadIdx.x == 0)
-            *scale = s;
+        const Coder coder = coder_of_row(largest, coding, scale, scratch);
 #pragma unroll
         for (int i = 0; i < blocks; ++i)
             if (column(i) < padded)

@@ -32,8 +32,8 @@ struct SharedMap {
     static constexpr int max_weight_scales = step_threads;
     static constexpr int max_residuals = step_threads;
 
-    /// Row tiles of a block that are multiplied between two barriers; even.
-    static constexpr int set_tiles = 2;
+    static constexpr int most_in_flight =
+        format == WeightFormat::int4 ? 1 : 2; ///< chunks (kernels/README.md)
     static constexpr int sums_bytes =
         2 * set_tiles * step_warps * 16 * row_slots * 4; ///< what lm_head's halves take
 

@@ -10,9 +10,7 @@ namespace quantscope::kernels {
 /// tiles.
 class StreamWalk {
   public:
-    __device__ StreamWalk(const StepPlan& plan, int set_tiles) : plan_(plan), set_tiles_(set_tiles) {
-        enter_next_linear();
-    }
+    __device__ explicit StreamWalk(const StepPlan& plan) : plan_(plan) { enter_next_linear(); }
 
     __device__ bool ended() const { return from_ == nullptr; }
     __device__ const std::uint8_t* from() const { return from_; }
@@ -28,7 +26,7 @@ class StreamWalk {
             from_ += chunk_bytes - (members_ - 1) * set_stride_;
             return;
         }
-        first_tile_ += set_tiles_ * static_cast<int>(gridDim.x);
+        first_tile_ += set_tiles * static_cast<int>(gridDim.x);
         if (first_tile_ < row_tiles_)
             enter_set();
         else
@@ -40,7 +38,7 @@ class StreamWalk {
         const int grid = static_cast<int>(gridDim.x);
         member_ = 0;
         chunk_ = 0;
-        members_ = min(set_tiles_, (row_tiles_ - first_tile_ + grid - 1) / grid);
+        members_ = min(set_tiles, (row_tiles_ - first_tile_ + grid - 1) / grid);
         from_ = plan_.linears[linear_].tiles + static_cast<std::size_t>(first_tile_) * row_bytes_;
     }
 
@@ -62,7 +60,6 @@ class StreamWalk {
     const StepPlan& plan_;
     const std::uint8_t* from_ = nullptr; ///< the next chunk; null: the stream has ended
     long long set_stride_ = 0;           ///< bytes between row tiles of a set
-    int set_tiles_;
     int linear_ = -1;
     int first_tile_ = 0;
     int row_tiles_ = 0;
@@ -112,8 +109,8 @@ class WeightRing {
     /// One thread: copies all chunks of the step, each as soon as its stage is empty and no more than
     /// `most_in_flight` are under way. More would only stand in a queue, and every other load of the block,
     /// on which all blocks wait, behind them (kernels/README.md).
-    __device__ void fill(const StepPlan& plan, int set_tiles, int most_in_flight) const {
-        StreamWalk walk(plan, set_tiles);
+    __device__ void fill(const StepPlan& plan, int most_in_flight) const {
+        StreamWalk walk(plan);
         unsigned parity = 1; // the first round finds all stages empty
         Place oldest{0, 0};  // of those in flight
         int in_flight = 0;
