@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention/attention.h"
 
+#include "kernels/attention/code_attention.cuh"
 #include "kernels/attention/prefill.cuh"
 #include "kernels/attention/split_attention.cuh"
 #include "kernels/base/device.cuh"
@@ -116,10 +117,20 @@ __global__ void __launch_bounds__(attend_threads)
     }
 }
 
+Status launch_join(const AttentionRows& rows, const float* partials, int splits, float* out,
+                   const Launch& how) {
+    return launch("join_splits", join_splits_kernel, dim3(rows.shape.heads, rows.rows),
+                  dim3(rows.shape.head_dim), 0, Launch{how.stream, true}, rows, partials, splits, out);
+}
+
 template<int head_dim>
 Status launch_attention(const AttentionRows& rows, float* out, float* partials, int splits,
                         const Launch& how) {
     const AttentionShape& s = rows.shape;
+    if (rows.key_codes != nullptr) {
+        QS_TRY(launch_code_attention<head_dim>(rows, out, partials, splits, how));
+        return partials == nullptr ? Status{} : launch_join(rows, partials, splits, out, how);
+    }
     const int group = s.heads / s.kv_heads;
     const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
     const std::size_t bytes = SplitShared::bytes(head_dim, group);
@@ -129,8 +140,7 @@ Status launch_attention(const AttentionRows& rows, float* out, float* partials, 
                       how, rows, out, scale);
     QS_TRY(launch("attend_splits", attend_splits_kernel<head_dim>, dim3(splits, s.kv_heads, rows.rows),
                   dim3(attend_threads), bytes, how, rows, partials, scale));
-    return launch("join_splits", join_splits_kernel, dim3(s.heads, rows.rows), dim3(head_dim), 0,
-                  Launch{how.stream, true}, rows, partials, splits, out);
+    return launch_join(rows, partials, splits, out, how);
 }
 
 } // namespace

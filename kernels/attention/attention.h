@@ -40,15 +40,22 @@ constexpr int split_part_size(int head_dim) {
 /// that pads the batch: nothing is cached for it, its output is zeros.
 struct AttentionRows {
     AttentionShape shape;
-    float* qkv = nullptr;                    ///< [rows][qkv_size]: heads of q, of k, of v
-    __half* keys = nullptr;                  ///< [slots][kv_heads][context][head_dim]
-    __half* values = nullptr;                ///< likewise
+    float* qkv = nullptr;     ///< [rows][qkv_size]: heads of q, of k, of v
+    __half* keys = nullptr;   ///< [slots][kv_heads][context][head_dim]
+    __half* values = nullptr; ///< likewise
+    /// In their stead, where set: int8 codes (likewise) and scales [slots][kv_heads][context], one a token
+    /// and head, as engine/schemes/quantize.h.
+    std::int8_t* key_codes = nullptr;
+    std::int8_t* value_codes = nullptr;
+    float* key_scales = nullptr;
+    float* value_scales = nullptr;
     const std::int32_t* slots = nullptr;     ///< [rows]
     const std::int32_t* positions = nullptr; ///< [rows]
     int rows = 0;
 };
 
-/// Rotates q in place and k on its way into the cache (pairs i, i + head_dim / 2), and appends v.
+/// Rotates q in place and k on its way into the cache (pairs i, i + head_dim / 2), and appends v; rounds or
+/// quantizes both.
 /// @param cosines, sines  [context][head_dim / 2]
 Status rotate_and_append(const AttentionRows& rows, const float* cosines, const float* sines,
                          const Launch& how);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention/prefill.cuh"
 
-#include "kernels/attention/prefill_rows.cuh"
+#include "kernels/attention/prefill_tiles.cuh"
 #include "kernels/base/device.cuh"
 #include "kernels/base/features.h"
 #include "kernels/gemm/fragments.cuh"
+
+#include <type_traits>
 
 namespace quantscope::kernels {
 namespace prefill_detail {
@@ -24,19 +26,30 @@ __device__ void load_matrices_transposed(std::uint32_t (&m)[4], const __half* ro
                  : "memory");
 }
 
+template<class Stored>
+constexpr bool are_codes = std::is_same_v<Stored, std::int8_t>;
+
+template<int head_dim, class Stored>
+using RowsOver = std::conditional_t<are_codes<Stored>, CodeRows<head_dim>, WarpRows<head_dim>>;
+
 /// Products of a warp's rows with keys and values in shared memory, on mma.sync.
-template<int head_dim>
-class MmaRows : public WarpRows<head_dim> {
+template<int head_dim, class Stored>
+class MmaRows : public RowsOver<head_dim, Stored> {
   public:
     static constexpr int pitch = head_dim + 8; ///< halves; 8 rows of a matrix hit all banks
-    using Base = WarpRows<head_dim>;
+    using Base = RowsOver<head_dim, Stored>;
     using Base::Base;
 
     /// Takes block_keys keys, of which the first is number `first_key`.
-    __device__ void take(const __half* keys, const __half* values, int first_key, float scale) {
+    __device__ void take(const __half* keys, const __half* values, const TileScales& scales, int first_key,
+                         float scale) {
         typename Base::Scores scores;
         score(keys, scores);
+        if constexpr (are_codes<Stored>)
+            this->weigh_keys(scores, scales);
         this->exponentiate(scores, first_key, scale);
+        if constexpr (are_codes<Stored>)
+            this->weigh_values(scores, scales);
         add(values, scores);
     }
 
@@ -92,31 +105,12 @@ class MmaRows : public WarpRows<head_dim> {
     }
 };
 
-/// Keys or values [first, first + block_keys) of one head; zeros from `count` on, so that nothing unwritten
-/// is read.
-template<int head_dim>
-__device__ void load_tile(__half* to, const __half* from, int first, int count) {
-    constexpr int vectors = head_dim / 8;
-    for (int i = threadIdx.x; i < block_keys * vectors; i += block_threads) {
-        const int key = first + i / vectors;
-        const bool present = key < count;
-        const __half* const source =
-            from + static_cast<std::size_t>(present ? key : 0) * head_dim + i % vectors * 8;
-        const auto address = static_cast<std::uint32_t>(
-            __cvta_generic_to_shared(to + i / vectors * (head_dim + 8) + i % vectors * 8));
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(source),
-                     "r"(present ? 16 : 0)
-                     : "memory");
-    }
-}
-
-/// Grid (blocks of rows, heads). Shared: keys and values of two tiles.
-template<int head_dim>
+/// Grid (blocks of rows, heads). Shared: Tiles.
+template<int head_dim, class Stored>
 __global__ void __launch_bounds__(block_threads)
     attend_prefill_kernel(const AttentionRows r, float* out, float scale) {
-    extern __shared__ __align__(16) __half tiles[];
+    extern __shared__ __align__(16) unsigned char shared[];
     __shared__ Rows rows;
-    constexpr int tile = block_keys * MmaRows<head_dim>::pitch;
     let_next_kernel_start();
     wait_for_previous_kernel();
     const AttentionShape& s = r.shape;
@@ -127,25 +121,20 @@ __global__ void __launch_bounds__(block_threads)
     for (int first = 0; first < in_block;) {
         const Segment segment = rows.segment(first);
         first = segment.end;
-        const std::size_t cache =
-            static_cast<std::size_t>(max(segment.slot, 0)) * s.slot_size() +
-            static_cast<std::size_t>(head / (s.heads / s.kv_heads)) * s.context * head_dim;
-        const auto load = [&](int i) {
-            __half* const to = tiles + i % 2 * 2 * tile;
-            load_tile<head_dim>(to, r.keys + cache, i * block_keys, segment.keys);
-            load_tile<head_dim>(to + tile, r.values + cache, i * block_keys, segment.keys);
-            commit_copies();
-        };
-        load(0);
-        MmaRows<head_dim> warp_rows(r, rows, segment, first_row, head);
+        const std::size_t first_token =
+            (static_cast<std::size_t>(max(segment.slot, 0)) * s.kv_heads + head / (s.heads / s.kv_heads)) *
+            s.context;
+        Tiles<head_dim, Stored> tiles(shared, r, first_token, segment.keys);
+        tiles.start(0);
+        MmaRows<head_dim, Stored> warp_rows(r, rows, segment, first_row, head);
         for (int i = 0; i * block_keys < segment.keys; ++i) {
             wait_copies<0>();
             __syncthreads(); // tile i is there, and every warp has left tile i - 1
             if ((i + 1) * block_keys < segment.keys)
-                load(i + 1);
-            const __half* const from = tiles + i % 2 * 2 * tile;
+                tiles.start(i + 1);
+            tiles.open(i);
             if (i * block_keys < warp_rows.most_keys())
-                warp_rows.take(from, from + tile, i * block_keys, scale);
+                warp_rows.take(tiles.keys(), tiles.values(), tiles.scales(), i * block_keys, scale);
         }
         warp_rows.write(s, head, out);
         wait_copies<0>();
@@ -153,23 +142,34 @@ __global__ void __launch_bounds__(block_threads)
     }
 }
 
-template<int head_dim>
+template<int head_dim, class Stored>
 Status launch_prefill(const AttentionRows& rows, float* out, const Launch& how) {
     const dim3 grid((rows.rows + block_rows - 1) / block_rows, rows.shape.heads);
-    const std::size_t bytes = std::size_t{4} * block_keys * MmaRows<head_dim>::pitch * sizeof(__half);
-    return launch("attend_prefill", attend_prefill_kernel<head_dim>, grid, dim3(block_threads), bytes, how,
-                  rows, out, 1.0F / std::sqrt(static_cast<float>(head_dim)));
+    return launch("attend_prefill", attend_prefill_kernel<head_dim, Stored>, grid, dim3(block_threads),
+                  Tiles<head_dim, Stored>::bytes, how, rows, out,
+                  1.0F / std::sqrt(static_cast<float>(head_dim)));
+}
+
+template<int head_dim>
+Status launch_prefill(const AttentionRows& rows, float* out, const Launch& how) {
+    return rows.key_codes != nullptr ? launch_prefill<head_dim, std::int8_t>(rows, out, how)
+                                     : launch_prefill<head_dim, __half>(rows, out, how);
 }
 
 } // namespace prefill_detail
 
+Status attend_prefill_mma(const AttentionRows& rows, float* out, const Launch& how) {
+    return rows.shape.head_dim == 64 ? prefill_detail::launch_prefill<64>(rows, out, how)
+                                     : prefill_detail::launch_prefill<128>(rows, out, how);
+}
+
 Status attend_prefill(const AttentionRows& rows, float* out, const Launch& how) {
     bool wgmma = false;
     QS_TRY(has_wgmma(wgmma));
-    if (wgmma)
-        return attend_prefill_wgmma(rows, out, how);
-    return rows.shape.head_dim == 64 ? prefill_detail::launch_prefill<64>(rows, out, how)
-                                     : prefill_detail::launch_prefill<128>(rows, out, how);
+    if (!wgmma)
+        return attend_prefill_mma(rows, out, how);
+    return rows.key_codes != nullptr ? attend_prefill_wgmma_codes(rows, out, how)
+                                     : attend_prefill_wgmma(rows, out, how);
 }
 
 } // namespace quantscope::kernels

@@ -13,7 +13,10 @@ constexpr bool prefill_takes(int head_dim) {
 /// attend() without partials on tensor cores, for rows of which many share a slot.
 Status attend_prefill(const AttentionRows& rows, float* out, const Launch& how);
 
-/// Its form for devices with wgmma: the same products, in the same order.
+/// Its form for every device; its forms for devices with wgmma, over halves and over codes: the same
+/// products, in the same order.
+Status attend_prefill_mma(const AttentionRows& rows, float* out, const Launch& how);
 Status attend_prefill_wgmma(const AttentionRows& rows, float* out, const Launch& how);
+Status attend_prefill_wgmma_codes(const AttentionRows& rows, float* out, const Launch& how);
 
 } // namespace quantscope::kernels
