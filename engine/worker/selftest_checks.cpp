@@ -278,9 +278,8 @@ Expected<DeviceCheck> check_completions(const Compared& compared,
 Expected<DeviceCheck> check_out_of_memory(Backend& backend, const Checkpoint& checkpoint,
                                           const Scheme& scheme, Session& session) {
     const ModelConfig& config = checkpoint.config();
-    const std::int64_t slot_bytes = std::int64_t{2} * 2 * config.num_hidden_layers *
-                                    config.num_key_value_heads * config.head_dim *
-                                    config.max_position_embeddings;
+    const std::int64_t slot_bytes = std::int64_t{2} * config.num_hidden_layers * config.num_key_value_heads *
+                                    config.head_dim * config.max_position_embeddings; // at least: int8
     const std::int64_t slots = std::max<std::int64_t>(1, 2 * backend.device().memory_bytes / slot_bytes);
     DeviceCheck check{fmt::format("{}: out of memory is an answer", scheme.id), false, {}};
     auto refused =

@@ -38,7 +38,8 @@ Expected<DeviceCheck> check_decode(const Compared& compared, std::span<const Gen
 Expected<DeviceCheck> check_completions(const Compared& compared,
                                         std::span<const GenerationRequest> requests);
 
-/// Asking for twice the device's memory must be answered with `oom`, and `session` must work afterwards.
+/// Asking for more than twice the device's memory must be answered with `oom`, and `session` must work
+/// afterwards.
 Expected<DeviceCheck> check_out_of_memory(Backend& backend, const Checkpoint& checkpoint,
                                           const Scheme& scheme, Session& session);
 

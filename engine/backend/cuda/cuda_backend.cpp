@@ -27,16 +27,6 @@ Expected<> check_heads(const ModelConfig& config) {
     return {};
 }
 
-Expected<> check_cache(const Scheme& scheme) {
-    if (scheme.kv_cache != Precision::fp16) {
-        return make_error(
-            ErrorCode::unsupported,
-            fmt::format("The CUDA backend cannot run scheme {}: its KV cache holds halves.", scheme.id),
-            "Use --backend cpu.");
-    }
-    return {};
-}
-
 class CudaBackend final : public Backend {
   public:
     explicit CudaBackend(DeviceInfo info) : info_(std::move(info)) {}
@@ -48,9 +38,7 @@ class CudaBackend final : public Backend {
         const bool asked = cudaMemGetInfo(&free, &total) == cudaSuccess;
         return asked ? static_cast<std::int64_t>(free) : info_.memory_bytes;
     }
-    bool supports(const Scheme& scheme) const override {
-        return runs_here(scheme) && scheme.kv_cache == Precision::fp16;
-    }
+    bool supports(const Scheme& scheme) const override { return runs_here(scheme); }
     Expected<std::unique_ptr<Session>> create(const Checkpoint& checkpoint, const Scheme& scheme,
                                               const SessionLimits& limits) override;
 
@@ -61,9 +49,8 @@ class CudaBackend final : public Backend {
 Expected<std::unique_ptr<Session>> CudaBackend::create(const Checkpoint& checkpoint, const Scheme& scheme,
                                                        const SessionLimits& limits) {
     const ModelConfig& config = checkpoint.config();
-    const auto ok = check_create("CUDA", config, scheme, limits)
-                        .and_then([&] { return check_heads(config); })
-                        .and_then([&] { return check_cache(scheme); });
+    const auto ok =
+        check_create("CUDA", config, scheme, limits).and_then([&] { return check_heads(config); });
     if (!ok) {
         return tl::unexpected(ok.error());
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/backend/cuda/cuda_session.h"
 
+#include "engine/backend/cpu/kv_cache.h"
 #include "engine/backend/cuda/status_error.h"
 #include "engine/backend/cuda/step_trial.h"
 #include "engine/backend/step_check.h"
@@ -41,7 +42,7 @@ CudaSession::~CudaSession() {
 
 Expected<> CudaSession::open() {
     constexpr auto doing = "Preparing the KV cache and workspace";
-    QS_CUDA_EXPECT(workspace_.allocate(config_, max_slots(), context_length_), doing);
+    QS_CUDA_EXPECT(workspace_.allocate(config_, scheme_.kv_cache, max_slots(), context_length_), doing);
     QS_CUDA_EXPECT(forward_.open(), doing);
     QS_CUDA_EXPECT(host_ids_.allocate(workspace_.ids.size()), doing);
     QS_CUDA_EXPECT(
@@ -195,11 +196,10 @@ MemoryReport CudaSession::memory() const {
 }
 
 std::int64_t CudaSession::bytes_per_decode_step(int batch, int context) const {
-    const std::int64_t kv_bytes_a_token = std::int64_t{2} * config_.num_hidden_layers *
-                                          config_.num_key_value_heads * config_.head_dim *
-                                          static_cast<std::int64_t>(sizeof(__half));
+    const auto cached =
+        scheme_.kv_cache == Precision::int8 ? cpu::KvCache::Storage::int8 : cpu::KvCache::Storage::f16;
     return weights_.linear_bytes() + static_cast<std::int64_t>(weights_.lm_head.bytes()) +
-           kv_bytes_a_token * batch * context;
+           cpu::KvCache::bytes_a_token(config_, cached) * batch * context;
 }
 
 } // namespace quantscope::cuda

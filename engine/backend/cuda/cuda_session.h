@@ -9,8 +9,8 @@
 
 namespace quantscope::cuda {
 
-/// The Llama graph on a GPU. Between the linears numbers are f32; the KV cache, the tables and the fp16
-/// scheme's linears are halves.
+/// The Llama graph on a GPU. Between the linears numbers are f32; the KV cache (unless the scheme quantizes
+/// it), the tables and the fp16 scheme's linears are halves.
 ///   decode   the inputs of one token, all slots in one pass, as a CUDA graph
 ///   prefill  longer inputs, one after the other in passes of up to prefill_rows tokens
 class CudaSession final : public Session {

@@ -41,13 +41,10 @@ Status Forward::multiply(const Pass& pass, const kernels::PackedWeights& weights
 
 Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream) const {
     const LayerWeights& layer = weights_.layers[static_cast<std::size_t>(index)];
-    const std::size_t cache =
-        static_cast<std::size_t>(index) * static_cast<std::size_t>(max_slots_) * shape_.slot_size();
     kernels::AttentionRows rows;
     rows.shape = shape_;
     rows.qkv = w_.qkv.data();
-    rows.keys = w_.keys.data() + cache;
-    rows.values = w_.values.data() + cache;
+    w_.set_cache(index, max_slots_, rows);
     rows.slots = w_.rows.device_list(RowLists::slots);
     rows.positions = w_.rows.device_list(RowLists::positions);
     rows.rows = pass.rows;

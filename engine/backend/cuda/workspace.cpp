@@ -42,7 +42,27 @@ int padded_decode_rows(int rows) {
     return (rows + 7) / 8 * 8;
 }
 
-Status Workspace::allocate(const ModelConfig& config, int max_slots, int context_length) {
+void Workspace::set_cache(int layer, int max_slots, kernels::AttentionRows& to) const {
+    const kernels::AttentionShape& s = to.shape;
+    const std::size_t token = product(layer, max_slots, s.kv_heads, s.context);
+    const std::size_t number = token * static_cast<std::size_t>(s.head_dim);
+    if (key_codes.size() == 0) {
+        to.keys = keys.data() + number;
+        to.values = values.data() + number;
+        return;
+    }
+    to.key_codes = key_codes.data() + number;
+    to.value_codes = value_codes.data() + number;
+    to.key_scales = key_scales.data() + token;
+    to.value_scales = value_scales.data() + token;
+}
+
+std::int64_t Workspace::kv_bytes() const {
+    return static_cast<std::int64_t>(keys.bytes() + values.bytes() + key_codes.bytes() + value_codes.bytes() +
+                                     key_scales.bytes() + value_scales.bytes());
+}
+
+Status Workspace::allocate(const ModelConfig& config, Precision kv_cache, int max_slots, int context_length) {
     const kernels::AttentionShape shape = attention_shape(config, context_length);
     const int q_size = shape.heads * shape.head_dim;
     const int widest = kernels::padded_cols(std::max({config.hidden_size, config.intermediate_size, q_size}));
@@ -51,9 +71,17 @@ Status Workspace::allocate(const ModelConfig& config, int max_slots, int context
     pass_rows = std::max(decode_rows, static_cast<int>(longest));
     max_splits = kernels::splits_of(context_length);
 
-    const std::size_t cache = product(config.num_hidden_layers, max_slots) * shape.slot_size();
-    QS_TRY(keys.allocate(cache));
-    QS_TRY(values.allocate(cache));
+    const std::size_t tokens = product(config.num_hidden_layers, max_slots, shape.kv_heads, context_length);
+    const std::size_t numbers = tokens * static_cast<std::size_t>(shape.head_dim);
+    if (kv_cache == Precision::int8) {
+        QS_TRY(key_codes.allocate(numbers));
+        QS_TRY(value_codes.allocate(numbers));
+        QS_TRY(key_scales.allocate(tokens));
+        QS_TRY(value_scales.allocate(tokens));
+    } else {
+        QS_TRY(keys.allocate(numbers));
+        QS_TRY(values.allocate(numbers));
+    }
     const cpu::RopeTable rope(config, context_length);
     const std::size_t table = product(context_length, shape.head_dim / 2);
     QS_TRY(upload(rope.cosines(0), table, cosines));

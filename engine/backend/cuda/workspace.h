@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/model/config.h"
+#include "engine/schemes/scheme.h"
 #include "kernels/attention/attention.h"
 #include "kernels/base/device_buffer.h"
 #include "kernels/base/pinned_buffer.h"
@@ -42,9 +43,13 @@ struct Workspace {
     int pass_rows = 0;   ///< rows of any pass at most
     int max_splits = 0;  ///< of a full context
 
-    kernels::DeviceBuffer<__half> keys;   ///< [layers][slots][kv_heads][context][head_dim]
-    kernels::DeviceBuffer<__half> values; ///< likewise
-    kernels::DeviceBuffer<float> cosines; ///< [context][head_dim / 2]
+    kernels::DeviceBuffer<__half> keys;             ///< [layers][slots][kv_heads][context][head_dim]
+    kernels::DeviceBuffer<__half> values;           ///< likewise
+    kernels::DeviceBuffer<std::int8_t> key_codes;   ///< in their stead, where the scheme quantizes them
+    kernels::DeviceBuffer<std::int8_t> value_codes; ///< likewise
+    kernels::DeviceBuffer<float> key_scales;        ///< [layers][slots][kv_heads][context]
+    kernels::DeviceBuffer<float> value_scales;      ///< likewise
+    kernels::DeviceBuffer<float> cosines;           ///< [context][head_dim / 2]
     kernels::DeviceBuffer<float> sines;
 
     RowLists rows;
@@ -60,8 +65,11 @@ struct Workspace {
     kernels::DeviceBuffer<float> logits;     ///< [decode_rows][vocab]
     kernels::DeviceBuffer<std::int32_t> ids; ///< [decode_rows]
 
-    kernels::Status allocate(const ModelConfig& config, int max_slots, int context_length);
-    std::int64_t kv_bytes() const { return static_cast<std::int64_t>(keys.bytes() + values.bytes()); }
+    kernels::Status allocate(const ModelConfig& config, Precision kv_cache, int max_slots,
+                             int context_length);
+    /// One layer's cache, as its attention reads it.
+    void set_cache(int layer, int max_slots, kernels::AttentionRows& to) const;
+    std::int64_t kv_bytes() const;
     std::int64_t other_bytes() const;
 };
 
