@@ -13,6 +13,7 @@ struct Launch {
     /// Programmatic dependent launch: blocks start while the kernel before still runs. Every kernel here
     /// waits for it before it touches what another kernel wrote (base/device.cuh).
     bool overlap_previous = false;
+    int cluster = 1; ///< blocks that start together and reach each other's shared memory
 };
 
 /// Launches `kernel`; more than 48 KiB of shared memory is asked for where needed.
@@ -29,11 +30,18 @@ Status launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 b
     config.blockDim = block;
     config.dynamicSmemBytes = shared_bytes;
     config.stream = how.stream;
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &attribute;
-    config.numAttrs = how.overlap_previous ? 1 : 0;
+    cudaLaunchAttribute attributes[2] = {};
+    config.attrs = attributes;
+    if (how.overlap_previous) {
+        cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
+        attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attribute.val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (how.cluster > 1) {
+        cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
+        attribute.id = cudaLaunchAttributeClusterDimension;
+        attribute.val.clusterDim = {static_cast<unsigned>(how.cluster), 1, 1};
+    }
     QS_CUDA_TRY(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
                 std::string("launching ") + name);
     return {};

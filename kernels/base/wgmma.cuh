@@ -51,6 +51,25 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
         : "memory");
 }
 
+// --- clusters ---
+
+/// All threads of a cluster's blocks that have not exited take part; what was written before arriving is seen
+/// after waiting.
+__device__ inline void cluster_arrive() {
+    asm volatile("barrier.cluster.arrive.release;" ::: "memory");
+}
+__device__ inline void cluster_wait() {
+    asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+}
+/// Writes to the shared memory of block `rank` of the cluster, where `shared` stands in this block's.
+__device__ inline void store_at(std::uint32_t shared, int rank, int4 v) {
+    asm volatile("{\n.reg .b32 remote;\n"
+                 "mapa.shared::cluster.u32 remote, %0, %1;\n"
+                 "st.shared::cluster.v4.s32 [remote], {%2, %3, %4, %5};\n}" ::"r"(shared),
+                 "r"(rank), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+                 : "memory");
+}
+
 // --- wgmma ---
 
 /// A warpgroup's registers a thread, from here on.

@@ -200,7 +200,10 @@ void check_wgmma(std::mt19937& random, CheckList& results) {
     if (!has_wgmma(fits).ok() || !fits)
         return;
     SplitSums sums;
-    run_check(results, "wgmma: room for split sums", [&](CheckResult&) { return sums.allocate(); });
+    const Status room = sums.allocate(); // whichever checks are asked for
+    run_check(results, "wgmma: room for split sums", [&](CheckResult&) { return room; });
+    if (!room.ok())
+        return;
     struct Shape {
         int batch, rows, cols;
     };

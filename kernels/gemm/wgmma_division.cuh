@@ -16,15 +16,23 @@ enum class Groups {
     columns, ///< the 64 weight rows; each takes half of the batch rows
 };
 
-template<WeightFormat format_, Groups groups_, int cols_, int stages_, bool split_,
-         int blocks_a_multiprocessor_ = 1>
+/// Which slabs a block takes.
+enum class Slabs {
+    tiles,  ///< those of whole tiles
+    shares, ///< an equal share of all slabs of all tiles; what shares a tile meets in memory
+    parts,  ///< a part of one tile's; the blocks of a cluster share a tile and meet in shared memory
+};
+
+template<WeightFormat format_, Groups groups_, int cols_, int stages_, Slabs division_,
+         int blocks_a_multiprocessor_ = 1, int parts_ = 4>
 struct Blocking {
     static constexpr WeightFormat format = format_;
     static constexpr Groups groups = groups_;
     static constexpr int cols = cols_; ///< batch rows a tile
     static constexpr int stages = stages_;
-    /// Blocks take equal shares of all slabs of all tiles, one after the other; else whole tiles.
-    static constexpr bool split = split_;
+    static constexpr bool split = division_ == Slabs::shares;
+    static constexpr bool in_parts = division_ == Slabs::parts;
+    static constexpr int parts = parts_; ///< blocks of a cluster
     static constexpr int blocks_a_multiprocessor = blocks_a_multiprocessor_;
     static constexpr int group_cols = groups == Groups::columns ? cols / 2 : cols;
     static constexpr int row_tiles = groups == Groups::columns ? 4 : 8;    ///< of 16 weight rows, a tile
@@ -34,13 +42,16 @@ struct Blocking {
     static constexpr int stage_bytes = act_bytes + row_tiles * row_tile_bytes;
     /// Outputs pass through shared memory where many are written.
     static constexpr bool staged = blocks_a_multiprocessor == 1;
+    /// For that, or (parts) for the cluster's sums of this block's batch rows.
+    static constexpr int exchange_bytes = in_parts ? 128 * cols * 4 : staged ? 2 * staging_bytes : 0;
     static constexpr int shared_bytes =
-        1024 + stages * stage_bytes + (staged ? 2 * staging_bytes : 0) + 16 * stages; ///< 1024 to align
+        1024 + stages * stage_bytes + exchange_bytes + 16 * stages; ///< 1024 to align
     /// Registers a thread: the third warpgroup gives most of its own to the others.
     static constexpr int producer_registers = blocks_a_multiprocessor == 1 ? 40 : 24;
     static constexpr int consumer_registers = blocks_a_multiprocessor == 1 ? 232 : 104;
     static_assert(stage_bytes % 1024 == 0 && shared_bytes <= 227 * 1024);
-    static_assert(!split || format != WeightFormat::f16, "only integer sums are the same in any order");
+    static_assert(division_ == Slabs::tiles || format != WeightFormat::f16,
+                  "only integer sums are the same in any order");
 };
 
 /// Slabs [first_slab, end_slab) of one tile.
@@ -72,7 +83,7 @@ class Segments {
             next_ = split_begin(a, blockIdx.x);
             end_ = split_begin(a, blockIdx.x + 1);
         } else {
-            next_ = blockIdx.x;
+            next_ = B::in_parts ? blockIdx.x / B::parts : blockIdx.x;
             end_ = a.row_blocks * a.batch_blocks;
         }
     }
@@ -89,6 +100,12 @@ class Segments {
             s.first_slab = next_ % a_.slabs;
             s.end_slab = min(a_.slabs, s.first_slab + end_ - next_);
             next_ += s.end_slab - s.first_slab;
+        } else if constexpr (B::in_parts) {
+            const int part = static_cast<int>(blockIdx.x) % B::parts;
+            s.first_slab = a_.slabs * part / B::parts;
+            s.end_slab = a_.slabs * (part + 1) / B::parts;
+            next_ = end_;
+            return s.end_slab > s.first_slab; // few slabs leave some blocks without
         } else {
             next_ += static_cast<int>(gridDim.x);
         }
@@ -134,10 +151,7 @@ class Ring {
     __device__ const uint4* weight_vectors(int stage) const {
         return reinterpret_cast<const uint4*>(pointer_ + stage * B::stage_bytes + B::act_bytes);
     }
-    /// Where a warpgroup's outputs change places.
-    __device__ float* staging(int group) const {
-        return reinterpret_cast<float*>(pointer_ + B::stages * B::stage_bytes + group * staging_bytes);
-    }
+    __device__ std::uint8_t* exchange() const { return pointer_ + B::stages * B::stage_bytes; }
     __device__ std::uint32_t full(int stage) const {
         return base_ + B::shared_bytes - 1024 - 16 * B::stages + stage * 8;
     }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace quantscope::kernels {
 namespace wgmma_detail {
@@ -51,8 +52,10 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
         a.arrived = gemm.split_sums->arrived.data();
         blocks = std::min(tiles * a.slabs, device.multiprocessors);
     }
+    if constexpr (B::in_parts)
+        blocks = tiles * B::parts;
     return launch("wgmma_gemm", wgmma_gemm_kernel<B>, dim3(blocks), dim3(threads), B::shared_bytes,
-                  {stream, gemm.overlap_previous}, a);
+                  {stream, gemm.overlap_previous, B::in_parts ? B::parts : 1}, a);
 }
 
 /// Variant 0 is for many rows.
@@ -62,17 +65,23 @@ Status launch_variant(const StreamGemm& gemm, const Device& device, int variant,
     constexpr bool int4 = format == WeightFormat::int4;
     const auto go = [&](auto blocking) { return launch_blocking<decltype(blocking)>(gemm, device, stream); };
     if (variant == 0)
-        return go(Blocking<format, Groups::rows, 256, 4, false>{});
-    if (variant == 1)
-        return go(Blocking < format, Groups::rows, 128, int4 ? 8 : 6, !f16 > {});
+        return go(Blocking<format, Groups::rows, 256, 4, Slabs::tiles>{});
     if constexpr (f16) {
+        if (variant == 1)
+            return go(Blocking<format, Groups::rows, 128, 6, Slabs::tiles>{});
         if (variant == 2)
-            return go(Blocking<format, Groups::columns, 128, 8, false>{});
-        return go(Blocking<format, Groups::columns, 64, 12, false>{});
+            return go(Blocking<format, Groups::columns, 128, 8, Slabs::tiles>{});
+        return go(Blocking<format, Groups::columns, 64, 12, Slabs::tiles>{});
     } else {
+        if (variant == 1)
+            return go(Blocking < format, Groups::rows, 128, int4 ? 8 : 6, Slabs::shares > {});
         if (variant == 2)
-            return go(Blocking < format, Groups::rows, 64, int4 ? 6 : 4, true, 2 > {});
-        return go(Blocking < format, Groups::rows, 32, int4 ? 8 : 5, true, 2 > {});
+            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 2 > {});
+        if (variant == 3)
+            return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 2 > {});
+        if (variant == 4)
+            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 2, 2 > {});
+        return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 2, 2 > {});
     }
 }
 
@@ -100,13 +109,17 @@ int pick_variant(const StreamGemm& gemm, const Device& device) {
     if (gemm.weights->format != WeightFormat::f16) {
         if (gemm.split_sums == nullptr)
             return 0;
+        if (gemm.batch <= 64) { // clusters of four, of two where not all of four would run at once
+            const bool pairs = (gemm.weights->rows + 127) / 128 * 4 > 2 * device.multiprocessors;
+            return gemm.batch <= 32 ? (pairs ? 5 : 3) : (pairs ? 4 : 2);
+        }
         if (gemm.batch <= 128)
-            return gemm.batch <= 32 ? 3 : gemm.batch <= 64 ? 2 : 1;
+            return 1;
         return cost(gemm, device, {128, 128}, true) < cost(gemm, device, {256, 128}, false) ? 1 : 0;
     }
     const TileSize sizes[] = {{256, 128}, {128, 128}, {128, 64}, {64, 64}};
     int best = 0;
-    for (int variant = 1; variant < wgmma_variants; ++variant)
+    for (int variant = 1; variant < static_cast<int>(std::size(sizes)); ++variant)
         if (cost(gemm, device, sizes[variant], false) < cost(gemm, device, sizes[best], false))
             best = variant;
     return best;

@@ -14,7 +14,7 @@ namespace quantscope::kernels {
 /// @param variant  -1 picks by the shape; 0 .. wgmma_variants - 1 for checks and benchmarks
 Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant = -1);
 
-constexpr int wgmma_variants = 4;
+constexpr int wgmma_variants = 6;
 
 /// Where blocks that share an integer tile along the columns leave their sums. One serves all products of a
 /// stream, one after the other.

@@ -123,6 +123,14 @@ class Consumer {
     }
 
     __device__ void run() {
+        if constexpr (B::in_parts)
+            run_part();
+        else
+            run_tiles();
+    }
+
+  private:
+    __device__ void run_tiles() {
         wait_for_previous_kernel(); // scales and residual
         Segments<B> segments(a_);
         Segment segment;
@@ -134,13 +142,56 @@ class Consumer {
             const Output<B::format> output(a_, segment.row_block * B::row_tiles + row_tile_,
                                            segment.batch_block * B::cols + first_col_, lane_);
             if (B::staged && output.can_stage())
-                output.write_staged(acc, ring_.staging(group_), 2 + group_);
+                output.write_staged(acc, reinterpret_cast<float*>(ring_.exchange() + group_ * staging_bytes),
+                                    2 + group_);
             else
                 output.write(acc);
         }
     }
 
-  private:
+    /// A part of one tile. Every block sends the others their batch rows' sums.
+    __device__ void run_part() {
+        constexpr int mine = accumulators / B::parts;
+        const int rank = static_cast<int>(blockIdx.x) % B::parts;
+        Segments<B> segments(a_);
+        Segment segment;
+        const bool any = segments.next(segment);
+        const Output<B::format> output(a_, segment.row_block * B::row_tiles + row_tile_,
+                                       segment.batch_block * B::cols + rank * (B::cols / B::parts), lane_);
+        wait_for_previous_kernel();
+        typename Output<B::format>::template Inputs<mine> inputs;
+        output.ask(0, inputs);
+        Acc acc[accumulators] = {};
+        if (any)
+            multiply(segment.end_slab - segment.first_slab, acc);
+
+        auto* const inbox = reinterpret_cast<int4*>(ring_.exchange()) + threadIdx.x;
+        const auto place = [&](int from, int v) { return (from * (mine / 4) + v) * consumers; };
+        cluster_wait(); // all blocks have started
+#pragma unroll
+        for (int to = 0; to < B::parts; ++to)
+#pragma unroll
+            for (int v = 0; v < mine / 4; ++v) {
+                const int* const four = acc + to * mine + v * 4;
+                store_at(shared_address(inbox + place(rank, v)), to,
+                         make_int4(four[0], four[1], four[2], four[3]));
+            }
+        cluster_arrive();
+        cluster_wait();
+        Acc sums[mine] = {};
+#pragma unroll
+        for (int from = 0; from < B::parts; ++from)
+#pragma unroll
+            for (int v = 0; v < mine / 4; ++v) {
+                const int4 four = inbox[place(from, v)];
+                sums[4 * v] += four.x;
+                sums[4 * v + 1] += four.y;
+                sums[4 * v + 2] += four.z;
+                sums[4 * v + 3] += four.w;
+            }
+        output.write(sums, 0, inputs);
+    }
+
     /// While the tensor cores take one slab, the next one's fragments are loaded; two sets of registers.
     __device__ void multiply(int slabs, Acc (&acc)[accumulators]) {
         Fragments even;
@@ -259,11 +310,18 @@ __global__ void __launch_bounds__(threads, B::blocks_a_multiprocessor)
     if (threadIdx.x == 0)
         ring.init();
     __syncthreads();
+    if constexpr (B::in_parts)
+        cluster_arrive();
     let_next_kernel_start();
     if (threadIdx.x >= consumers) {
         release_registers<B::producer_registers>();
         if (threadIdx.x == consumers)
             Producer<B>(a, ring).run();
+        if constexpr (B::in_parts) { // as the consumers: a barrier is for all threads
+            cluster_wait();
+            cluster_arrive();
+            cluster_wait();
+        }
     } else {
         claim_registers<B::consumer_registers>();
         Consumer<B>(a, ring).run();

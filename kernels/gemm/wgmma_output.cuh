@@ -63,15 +63,45 @@ class Output {
             write_staged_as<false>(acc, staging, barrier);
     }
 
+    /// What `count` accumulators need from memory: to be asked for before they are done.
+    template<int count>
+    struct Inputs {
+        float scales[count / 2];
+        float before[count];
+    };
+
+    /// Of accumulators 4 * first_j and on.
+    template<int count>
+    __device__ void ask(int first_j, Inputs<count>& in) const {
+        const Place place = place_of();
+#pragma unroll
+        for (int n = 0; n < count / 2; ++n)
+            in.scales[n] = act_scale(first_j + n / 2, n % 2);
+#pragma unroll
+        for (int n = 0; n < count; ++n)
+            in.before[n] =
+                a_.epilogue == Epilogue::add_residual && is_in(first_j + n / 4, n) && place.present[n / 2 % 2]
+                    ? static_cast<const float*>(a_.out)[place.at(first_j + n / 4, n % 4)]
+                    : 0.0F;
+    }
+
+    template<int count>
+    __device__ void write(const Acc* acc, int first_j, const Inputs<count>& in) const {
+        switch (a_.epilogue) {
+        case Epilogue::store_f16: write_as<Epilogue::store_f16>(acc, first_j, in); break;
+        case Epilogue::store_f32: write_as<Epilogue::store_f32>(acc, first_j, in); break;
+        case Epilogue::add_residual: write_as<Epilogue::add_residual>(acc, first_j, in); break;
+        case Epilogue::silu_mul: write_as<Epilogue::silu_mul>(acc, first_j, in); break;
+        }
+    }
+
     template<int count>
     __device__ void write(const Acc (&acc)[count]) const {
-        if (row_tile_ >= a_.row_tiles)
-            return;
-        switch (a_.epilogue) {
-        case Epilogue::store_f16: write_as<Epilogue::store_f16>(acc); break;
-        case Epilogue::store_f32: write_as<Epilogue::store_f32>(acc); break;
-        case Epilogue::add_residual: write_as<Epilogue::add_residual>(acc); break;
-        case Epilogue::silu_mul: write_as<Epilogue::silu_mul>(acc); break;
+#pragma unroll
+        for (int chunk = 0; chunk < count / 16; ++chunk) {
+            Inputs<16> in;
+            ask(chunk * 4, in);
+            write(acc + chunk * 16, chunk * 4, in);
         }
     }
 
@@ -121,13 +151,14 @@ class Output {
                 if constexpr (pairs)
                     y = silu_times(y, scaled(four[i + 2], scale, scales_[1]));
                 const int row = n / 4 * 8 + lane_ % 4 * 2 + i % 2;
-                buffer[place(row, in_group + i / 2 * 8, width)] = y;
+                buffer[staged_place(row, in_group + i / 2 * 8, width)] = y;
             }
             asm volatile("bar.sync %0, 128;" ::"r"(barrier) : "memory");
 #pragma unroll
             for (int pass = 0; pass < passes; ++pass) {
                 const int row = pass * (128 / vectors) + thread / vectors;
-                float4 y = *reinterpret_cast<const float4*>(buffer + place(row, thread % vectors * 4, width));
+                float4 y =
+                    *reinterpret_cast<const float4*>(buffer + staged_place(row, thread % vectors * 4, width));
                 if (add)
                     y = {before[pass].x + y.x, before[pass].y + y.y, before[pass].z + y.z,
                          before[pass].w + y.w};
@@ -143,7 +174,7 @@ class Output {
 
     /// Where a value stands in a buffer: vectors of four change places, so that no two lanes of an
     /// instruction meet in a bank.
-    static __device__ int place(int row, int channel, int width) {
+    static __device__ int staged_place(int row, int channel, int width) {
         return row * width + ((channel / 4 ^ row / 2 % 4 * 2) * 4 + channel % 4);
     }
 
@@ -152,49 +183,46 @@ class Output {
                                                           : 0.0F;
     }
 
-    template<Epilogue epilogue, int count>
-    __device__ void write_as(const Acc (&acc)[count]) const {
-        constexpr bool pairs = epilogue == Epilogue::silu_mul;
+    /// Where this lane's outputs stand, and which of its two rows exist.
+    struct Place {
+        std::size_t first;
+        int channels;
+        bool present[2];
+        __device__ std::size_t at(int j, int i) const {
+            return first + static_cast<std::size_t>(j * 8 + i % 2) * channels + i / 2 * 8;
+        }
+    };
+    __device__ Place place_of() const {
+        const bool pairs = a_.epilogue == Epilogue::silu_mul;
         const int channels = pairs ? a_.rows / 2 : a_.rows;
         const int channel = row_tile_ * (pairs ? 8 : 16) + lane_row_;
-        const bool present[2] = {channel < channels, !pairs && channel + 8 < channels};
-        using Out = std::conditional_t<epilogue == Epilogue::store_f16, __half, float>;
-        Out* out = static_cast<Out*>(a_.out) + static_cast<std::size_t>(batch_row_) * channels + channel;
-        const auto at = [&](int j, int i) -> Out& { return out[(j % 4 * 8 + i % 2) * channels + i / 2 * 8]; };
+        return {static_cast<std::size_t>(batch_row_) * channels + channel,
+                channels,
+                {channel < channels, !pairs && channel + 8 < channels}};
+    }
+
+    template<Epilogue epilogue, int count>
+    __device__ void write_as(const Acc* acc, int first_j, const Inputs<count>& in) const {
+        constexpr bool pairs = epilogue == Epilogue::silu_mul;
+        const Place place = place_of();
 #pragma unroll
-        for (int chunk = 0; chunk < count / 16; ++chunk) {
-            // What comes from memory is asked for first, so that its latency is paid once.
-            float scales[8];
-            [[maybe_unused]] float before[16];
-#pragma unroll
-            for (int n = 0; n < 8; ++n)
-                scales[n] = act_scale(chunk * 4 + n / 2, n % 2);
-            if constexpr (epilogue == Epilogue::add_residual) {
-#pragma unroll
-                for (int n = 0; n < 16; ++n)
-                    before[n] = is_in(chunk * 4 + n / 4, n) && present[n / 2 % 2]
-                                    ? at(chunk * 4 + n / 4, n % 4)
-                                    : 0.0F;
-            }
-#pragma unroll
-            for (int n = 0; n < 16; ++n) {
-                const int j = chunk * 4 + n / 4;
-                const int i = n % 4;
-                if (!is_in(j, i) || !present[i / 2])
-                    continue;
-                const float act_scale = scales[n / 4 * 2 + i % 2];
-                const float y = scaled(acc[4 * j + i], act_scale, scales_[i / 2]);
-                if constexpr (epilogue == Epilogue::store_f16)
-                    at(j, i) = __float2half_rn(y);
-                else if constexpr (epilogue == Epilogue::store_f32)
-                    at(j, i) = y;
-                else if constexpr (epilogue == Epilogue::add_residual)
-                    at(j, i) = before[n] + y;
-                else if (i < 2)
-                    at(j, i) = silu_times(y, scaled(acc[4 * j + (i + 2) % 4], act_scale, scales_[1]));
-            }
-            out += static_cast<std::ptrdiff_t>(32) * channels;
-            asm volatile("" : "+l"(out)); // else all addresses are computed, and kept, at once
+        for (int n = 0; n < count; ++n) {
+            const int j = first_j + n / 4;
+            const int i = n % 4;
+            if ((pairs && i >= 2) || !is_in(j, i) || !place.present[i / 2])
+                continue;
+            const float act_scale = in.scales[n / 4 * 2 + i % 2];
+            const float y = scaled(acc[n], act_scale, scales_[i / 2]);
+            const std::size_t at = place.at(j, i);
+            if constexpr (epilogue == Epilogue::store_f16)
+                static_cast<__half*>(a_.out)[at] = __float2half_rn(y);
+            else if constexpr (epilogue == Epilogue::store_f32)
+                static_cast<float*>(a_.out)[at] = y;
+            else if constexpr (epilogue == Epilogue::add_residual)
+                static_cast<float*>(a_.out)[at] = in.before[n] + y;
+            else
+                static_cast<float*>(a_.out)[at] =
+                    silu_times(y, scaled(acc[(n + 2) % count], act_scale, scales_[1]));
         }
     }
 
