@@ -237,11 +237,14 @@ void check_gemm(std::mt19937& random, CheckList& results) {
         run_check(results, name_of("multiply f16", shape),
                   [&](CheckResult& r) { return check_half(shape, random, r); });
     }
-    const Shape few[] = {{11, 196, 1100}, {50, 196, 1100}, {139, 196, 1100}};
+    const Shape few[] = {{11, 196, 1100}, {50, 196, 1100},  {139, 196, 1100},
+                         {8, 14000, 128}, {16, 27000, 128}, {5, 14000, 704}}; // integers: several passes
     for (const Shape& shape : few) {
         for (const auto& [format, format_name] :
              {std::pair{WeightFormat::int4, "int4"}, std::pair{WeightFormat::int8, "int8"},
               std::pair{WeightFormat::f16, "f16"}}) {
+            if (format == WeightFormat::f16 && shape.rows > 10000)
+                continue;
             for (const auto& [epilogue, epilogue_name] :
                  {std::pair{Epilogue::store_f32, ""}, std::pair{Epilogue::add_residual, " + residual"},
                   std::pair{Epilogue::silu_mul, ", SiLU"}}) {

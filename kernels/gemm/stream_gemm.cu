@@ -14,10 +14,10 @@ constexpr int warps = 16;
 constexpr int threads = warps * 32;
 /// Bytes a warp keeps in flight. A Hopper SM reads some 34 bytes a nanosecond with some 800 ns of latency, so
 /// it needs about 28 KB in flight; more covers the wait for the previous kernel and the reduction between row
-/// tiles. Two blocks must fit an SM for integers, so that the next kernel prefetches while this one runs
-/// (kernels/README.md, versions).
-constexpr int ring_bytes_a_warp(WeightFormat format) {
-    return format == WeightFormat::f16 ? 6144 : 5120;
+/// tiles. Halves: more than half of a Hopper SM's shared memory is asked for, so that the blocks of the next
+/// kernel that start early do not come to stand two on one SM and none on another.
+constexpr int ring_bytes_a_warp(WeightFormat format, int blocks_of_8) {
+    return format != WeightFormat::f16 ? 5120 : blocks_of_8 == 1 ? 8192 : 6144;
 }
 
 struct Arguments {
@@ -34,11 +34,11 @@ struct Arguments {
 
 /// A warp's private stream of weight tiles: the lane that copies a vector is the lane that consumes it, so no
 /// barrier is ever needed. Tiles come in the order (row tile, column tile) in which the warp multiplies them.
-template<WeightFormat format>
+template<WeightFormat format, int ring_bytes>
 class WeightRing {
   public:
     static constexpr int vectors = Tile<format>::vectors;
-    static constexpr int stages = ring_bytes_a_warp(format) / tile_bytes(format);
+    static constexpr int stages = ring_bytes / tile_bytes(format);
 
     __device__ WeightRing(uint4* storage, const Arguments& arguments, int warp, int lane)
         : storage_(storage), tiles_(arguments.tiles), lane_(lane), row_tile_(blockIdx.x), col_tile_(warp),
@@ -187,12 +187,12 @@ __global__ void __launch_bounds__(threads) stream_gemm_kernel(const Arguments a)
     using Acc = typename Tile<format>::Acc;
     extern __shared__ uint4 shared[];
     constexpr int partials = 4 * 32 * blocks_of_8; // accumulators a warp
-    auto* const sums =
-        reinterpret_cast<Acc*>(shared + warps * ring_bytes_a_warp(format) / 16); // [2][warps][partials]
+    constexpr int ring_bytes = ring_bytes_a_warp(format, blocks_of_8);
+    auto* const sums = reinterpret_cast<Acc*>(shared + warps * ring_bytes / 16); // [2][warps][partials]
     const int warp = threadIdx.x / 32;
     const int lane = threadIdx.x % 32;
 
-    WeightRing<format> ring(shared + warp * ring_bytes_a_warp(format) / 16, a, warp, lane);
+    WeightRing<format, ring_bytes> ring(shared + warp * ring_bytes / 16, a, warp, lane);
     let_next_kernel_start();
     wait_for_previous_kernel();
 
@@ -283,7 +283,7 @@ Kernel kernel_for(const StreamGemm& gemm) {
 
 int shared_bytes_for(WeightFormat format, int batch) {
     const int columns_of_8 = batch <= 8 ? 1 : batch <= 16 ? 2 : 4;
-    return warps * ring_bytes_a_warp(format) + 2 * warps * 4 * 32 * columns_of_8 * 4;
+    return warps * ring_bytes_a_warp(format, columns_of_8) + 2 * warps * 4 * 32 * columns_of_8 * 4;
 }
 
 } // namespace
