@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/attention/attention.h"
+#include "kernels/attention/decode_attention.h"
 #include "kernels/attention/prefill.cuh"
 #include "kernels/check/canonical.h"
 #include "kernels/check/support.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace quantscope::kernels {
 namespace {
@@ -53,7 +54,7 @@ struct DeviceCache {
 /// Random caches of a few slots, and rows at random positions of them; among these the first and the last.
 struct Problem {
     AttentionShape shape;
-    int slots = 3;
+    int slots;
     std::vector<float> qkv;
     HostCache keys;
     HostCache values;
@@ -66,7 +67,8 @@ struct Problem {
     DeviceBuffer<std::int32_t> d_slots;
     DeviceBuffer<std::int32_t> d_positions;
 
-    Problem(const AttentionShape& s, int rows, bool codes, std::mt19937& random) : shape(s) {
+    Problem(const AttentionShape& s, int rows, bool codes, std::mt19937& random, int slot_count = 3)
+        : shape(s), slots(slot_count) {
         qkv = normal_values(static_cast<std::size_t>(rows) * s.qkv_size(), random);
         for (HostCache* const cache : {&keys, &values})
             cache->fill(slots * s.slot_size(), s.head_dim, codes, random);
@@ -277,6 +279,62 @@ Status check_rotate(const AttentionShape& shape, int rows, bool codes, std::mt19
     return {};
 }
 
+/// attend_decode() against rotate_and_append() and attend(): a slot a row.
+Status check_decode(const AttentionShape& shape, int rows, bool codes, std::mt19937& random,
+                    CheckResult& result) {
+    Problem p(shape, rows, codes, random, rows);
+    const int edges[] = {0, split_keys - 1, split_keys, split_keys + 1, shape.context - 1};
+    for (int m = 0; m < rows; ++m) {
+        p.row_slots[m] = m == 5 ? -1 : rows - 1 - m;
+        p.positions[m] = m < 5 ? std::min(edges[m], shape.context - 1)
+                               : std::uniform_int_distribution<int>(0, shape.context - 1)(random);
+    }
+    p.positions[5] = 0;
+    const std::size_t table = static_cast<std::size_t>(shape.context) * shape.head_dim / 2;
+    const std::size_t out_size = static_cast<std::size_t>(rows) * shape.heads * shape.head_dim;
+    const int splits = splits_of(shape.context);
+    DeviceBuffer<float> cosines;
+    DeviceBuffer<float> sines;
+    DeviceBuffer<float> partials;
+    QS_TRY(upload(normal_values(table, random, 0.5F), cosines));
+    QS_TRY(upload(normal_values(table, random, 0.5F), sines));
+    QS_TRY(poisoned(static_cast<std::size_t>(rows) * shape.heads * splits * split_part_size(shape.head_dim),
+                    partials));
+    struct Result {
+        std::vector<float> out;
+        HostCache keys;
+        HostCache values;
+    };
+    const auto run = [&](bool separately, Result& to) -> Status {
+        DeviceBuffer<float> out;
+        QS_TRY(p.upload_all());
+        QS_TRY(poisoned(out_size, out));
+        const AttentionRows r = p.device_rows(0, rows);
+        if (separately) {
+            QS_TRY(rotate_and_append(r, cosines.data(), sines.data(), {}));
+            QS_TRY(attend(r, out.data(), partials.data(), splits, {}));
+        } else {
+            QS_TRY(attend_decode(r, cosines.data(), sines.data(), out.data(), partials.data(), splits, {}));
+        }
+        QS_TRY(download(out, to.out, "running attend_decode"));
+        QS_TRY(p.d_keys.get(to.keys));
+        return p.d_values.get(to.values);
+    };
+    Result expected;
+    Result together;
+    QS_TRY(run(true, expected));
+    QS_TRY(run(false, together));
+    expect_equal(together.out, expected.out, "element", result);
+    for (const auto cache : {&Result::keys, &Result::values}) {
+        expect_equal((together.*cache).codes, (expected.*cache).codes, "code", result);
+        expect_equal((together.*cache).scales, (expected.*cache).scales, "scale of codes", result);
+        for (std::size_t i = 0; i < (expected.*cache).halves.size() && result.passed; ++i)
+            if (std::memcmp(&(expected.*cache).halves[i], &(together.*cache).halves[i], sizeof(__half)) != 0)
+                result = {result.name, false, "cache differs at " + std::to_string(i)};
+    }
+    return {};
+}
+
 } // namespace
 
 void check_attention(std::mt19937& random, CheckList& results) {
@@ -300,6 +358,15 @@ void check_attention(std::mt19937& random, CheckList& results) {
             check("attend, split", 5, Form::split);
         }
     }
+    const AttentionShape decoded[] = {
+        {32, 32, 128, 200}, {32, 32, 128, 700}, {16, 8, 128, 130}, {16, 16, 64, 600}, {32, 8, 64, 65}};
+    for (const AttentionShape& s : decoded)
+        for (const bool codes : {false, true})
+            run_check(results,
+                      std::string("attend_decode ") + (codes ? "int8 " : "") + std::to_string(s.heads) + "/" +
+                          std::to_string(s.kv_heads) + " heads of " + std::to_string(s.head_dim) +
+                          ", context " + std::to_string(s.context),
+                      [&](CheckResult& r) { return check_decode(s, 29, codes, random, r); });
 }
 
 } // namespace quantscope::kernels

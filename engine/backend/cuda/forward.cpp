@@ -2,6 +2,7 @@
 #include "engine/backend/cuda/forward.h"
 
 #include "engine/schemes/quantize.h"
+#include "kernels/attention/decode_attention.h"
 #include "kernels/gemm/multiply.h"
 #include "kernels/rows/row_transform.h"
 #include "kernels/tokens/tokens.h"
@@ -51,9 +52,13 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
 
     QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.input_norm, 1, stream));
     QS_TRY(multiply(pass, layer.qkv, w_.qkv.data(), Epilogue::store_f32, stream));
-    QS_TRY(kernels::rotate_and_append(rows, w_.cosines.data(), w_.sines.data(), {stream, true}));
-    QS_TRY(kernels::attend(rows, w_.attended.data(), pass.splits > 0 ? w_.partials.data() : nullptr,
-                           pass.splits, {stream, true}));
+    if (pass.splits > 0) {
+        QS_TRY(kernels::attend_decode(rows, w_.cosines.data(), w_.sines.data(), w_.attended.data(),
+                                      w_.partials.data(), pass.splits, {stream, true}));
+    } else {
+        QS_TRY(kernels::rotate_and_append(rows, w_.cosines.data(), w_.sines.data(), {stream, true}));
+        QS_TRY(kernels::attend(rows, w_.attended.data(), nullptr, 0, {stream, true}));
+    }
     QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, stream));
     return multiply(pass, layer.o_proj, w_.residual.data(), Epilogue::add_residual, stream);
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/attention/decode_attention.h"
+
+#include "kernels/attention/decode_sequence.cuh"
+#include "kernels/base/features.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quantscope::kernels {
+namespace {
+
+using namespace decode_detail;
+
+/// A block takes sequences blockIdx.x, blockIdx.x + gridDim.x, ...
+/// @param splits  of the longest sequence, at least
+template<int head_dim>
+__global__ void __launch_bounds__(threads, blocks_a_multiprocessor)
+    attend_decode_kernel([[maybe_unused]] const AttentionRows r, [[maybe_unused]] const float* cosines,
+                         [[maybe_unused]] const float* sines, [[maybe_unused]] float* out,
+                         [[maybe_unused]] int splits, [[maybe_unused]] float scale) {
+#if __CUDA_ARCH__ >= 900
+    extern __shared__ __align__(128) std::uint8_t decode_shared[];
+    let_next_kernel_start();
+    const Layout<head_dim> m(decode_shared, r.shape.heads / r.shape.kv_heads, splits);
+    if (threadIdx.x == compute_threads) {
+        for (int stage = 0; stage < stages; ++stage) {
+            init_barrier(m.full_at(stage), 1);
+            init_barrier(m.empty_at(stage), compute_warps);
+        }
+        fence_barrier_init();
+        fence_shared_writes();
+    }
+    __syncthreads();
+    if (threadIdx.x >= compute_threads) {
+        if (threadIdx.x == compute_threads)
+            bring_cache(r, m);
+    } else {
+        compute(r, m, cosines, sines, out, scale);
+    }
+#endif
+}
+
+/// Blocks that keep a large GPU's memory busy, each with a whole sequence of a kv head.
+constexpr int enough_blocks = 96;
+
+template<int head_dim>
+Status launch_decode(const AttentionRows& rows, const float* cosines, const float* sines, float* out,
+                     int splits, const Launch& how) {
+    const AttentionShape& s = rows.shape;
+    int device = 0;
+    int multiprocessors = 0;
+    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
+    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+                "asking for the multiprocessor count");
+    const int items = s.kv_heads * rows.rows;
+    const int at_once = blocks_a_multiprocessor * multiprocessors;
+    const float scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+    return launch("attend_decode", attend_decode_kernel<head_dim>,
+                  dim3(items <= 2 * at_once ? items : at_once), dim3(threads),
+                  Layout<head_dim>::bytes(s.heads / s.kv_heads, splits), how, rows, cosines, sines, out,
+                  splits, scale);
+}
+
+} // namespace
+
+Status attend_decode(const AttentionRows& rows, const float* cosines, const float* sines, float* out,
+                     float* partials, int splits, const Launch& how) {
+    constexpr std::size_t most_bytes = 227 * 1024;
+    const AttentionShape& s = rows.shape;
+    bool hopper = false;
+    QS_TRY(has_wgmma(hopper));
+    const bool whole = s.heads % s.kv_heads == 0 && rows.key_codes == nullptr;
+    const bool many = hopper && whole && rows.rows * s.kv_heads >= enough_blocks;
+    const int group = whole ? s.heads / s.kv_heads : 1;
+    if (many && s.head_dim == 128 && Layout<128>::bytes(group, splits) <= most_bytes)
+        return launch_decode<128>(rows, cosines, sines, out, splits, how);
+    if (many && s.head_dim == 64 && Layout<64>::bytes(group, splits) <= most_bytes)
+        return launch_decode<64>(rows, cosines, sines, out, splits, how);
+    QS_TRY(rotate_and_append(rows, cosines, sines, how));
+    return attend(rows, out, partials, splits, {how.stream, true});
+}
+
+} // namespace quantscope::kernels
