@@ -130,6 +130,25 @@ Status median_ms(int repeats, cudaStream_t stream, const std::function<Status()>
     return {};
 }
 
+Status median_graph_ms(int repeats, cudaStream_t stream, const std::function<Status()>& body, float& median) {
+    cudaGraph_t graph{};
+    cudaGraphExec_t exec{};
+    QS_CUDA_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capturing a graph");
+    QS_TRY(body());
+    QS_CUDA_TRY(cudaStreamEndCapture(stream, &graph), "capturing a graph");
+    QS_CUDA_TRY(cudaGraphInstantiate(&exec, graph, 0), "instantiating a graph");
+    QS_TRY(median_ms(
+        repeats, stream,
+        [&]() -> Status {
+            QS_CUDA_TRY(cudaGraphLaunch(exec, stream), "launching a graph");
+            return {};
+        },
+        median));
+    QS_CUDA_TRY(cudaGraphExecDestroy(exec), "destroying a graph");
+    QS_CUDA_TRY(cudaGraphDestroy(graph), "destroying a graph");
+    return {};
+}
+
 Status measure_read_ceiling(cudaStream_t stream, double& bytes_per_s) {
     std::size_t free_bytes = 0;
     std::size_t total_bytes = 0;

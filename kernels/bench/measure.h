@@ -21,6 +21,9 @@ Status once_ms(cudaStream_t stream, const std::function<Status()>& body, float& 
 /// Median time of what `body` enqueues, between device events, after three warm-ups.
 Status median_ms(int repeats, cudaStream_t stream, const std::function<Status()>& body, float& median);
 
+/// The same of a graph that is captured from what `body` enqueues.
+Status median_graph_ms(int repeats, cudaStream_t stream, const std::function<Status()>& body, float& median);
+
 /// The rate at which a kernel that does nothing else reads memory: the best of a few grids, over 4 GiB (or
 /// half of what is free).
 Status measure_read_ceiling(cudaStream_t stream, double& bytes_per_s);

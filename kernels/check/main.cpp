@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantscope-kernels check [SEED [NAME]] | bench [whole-steps|steps|gemm]: the kernels alone, without the
-// engine.
+// quantscope-kernels check [SEED [NAME]] | bench [whole-steps|decode|steps|gemm]: the kernels alone, without
+// the engine.
+#include "kernels/bench/decode_bench.h"
 #include "kernels/bench/gemm_bench.h"
 #include "kernels/bench/measure.h"
 #include "kernels/bench/step_bench.h"
@@ -132,13 +133,16 @@ int main(int argc, char** argv) {
     if (argc >= 2 && std::strcmp(argv[1], "bench") == 0) {
         const bool one = argc > 2;
         const bool whole = one && std::strcmp(argv[2], "whole-steps") == 0;
-        const Status status = whole ? bench_whole_steps()
-                                    : bench(!one || std::strcmp(argv[2], "steps") == 0,
-                                            !one || std::strcmp(argv[2], "gemm") == 0);
+        const bool decode = one && std::strcmp(argv[2], "decode") == 0;
+        const Status status = whole    ? bench_whole_steps()
+                              : decode ? bench_decode_steps()
+                                       : bench(!one || std::strcmp(argv[2], "steps") == 0,
+                                               !one || std::strcmp(argv[2], "gemm") == 0);
         if (!status.ok())
             std::fprintf(stderr, "quantscope-kernels: %s\n", status.message.c_str());
         return status.ok() ? 0 : 1;
     }
-    std::fprintf(stderr, "usage: quantscope-kernels check [SEED [NAME]] | bench [whole-steps|steps|gemm]\n");
+    std::fprintf(stderr, "usage: quantscope-kernels check [SEED [NAME]] | bench "
+                         "[whole-steps|decode|steps|gemm]\n");
     return 2;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/check/step_model.h"
 
-#include "kernels/attention/attention.h"
+#include "kernels/attention/decode_attention.h"
 #include "kernels/bench/measure.h"
 #include "kernels/check/support.h"
 #include "kernels/gemm/multiply.h"
@@ -104,7 +104,10 @@ Status StepModel::make(const StepShape& shape, WeightFormat format, int hadamard
     QS_TRY(upload(normal_values(table, random, 0.5F), sines_));
     embedded_ = normal_values(static_cast<std::size_t>(rows) * shape.hidden, random);
 
-    const std::size_t widest = padded_cols(std::max({shape.hidden, shape.intermediate, shape.attended()}));
+    const int widest_row = std::max({shape.hidden, shape.intermediate, shape.attended()});
+    const auto widest = static_cast<std::size_t>(slabs_of(widest_row, 1)) * slab_bytes;
+    QS_TRY(row_layout_for(format, rows, false, layout_));
+    QS_TRY(split_sums_.allocate());
     const int splits = splits_of(longest);
     QS_TRY(qkv_.allocate(static_cast<std::size_t>(rows) * a.qkv_size()));
     QS_TRY(
@@ -163,7 +166,7 @@ Status StepModel::run_step(cudaStream_t stream) {
 }
 
 Status StepModel::prepare(const float* x, int cols, const float* gamma, bool normalize, int hadamard,
-                          RowStore store, cudaStream_t stream) const {
+                          RowStore store, RowLayout layout, cudaStream_t stream) const {
     RowTransform t;
     t.x = x;
     t.rows = step.rows;
@@ -173,6 +176,7 @@ Status StepModel::prepare(const float* x, int cols, const float* gamma, bool nor
     t.eps = eps;
     t.hadamard_block = hadamard;
     t.store = store;
+    t.layout = layout;
     t.out = codes_.data();
     t.scales = scales_.data();
     t.largest_code = step.largest_code;
@@ -192,28 +196,40 @@ Status StepModel::layer_separately(int index, cudaStream_t stream) {
     rows.slots = slots_.data();
     rows.positions = positions_.data();
     rows.rows = step.rows;
-    const auto product = [&](StepLinear linear, float* out, Epilogue epilogue) {
-        return multiply({&weights_[index * linears_a_layer + static_cast<int>(linear)], codes_.data(),
-                         scales_.data(), step.rows, out, epilogue, true},
-                        stream);
+    int kernel = 0;
+    const auto wanted = [&] { return (skip >> static_cast<unsigned>(kernel++) & 1U) == 0; };
+    const auto product = [&](StepLinear linear, float* out, Epilogue epilogue) -> Status {
+        return wanted()
+                   ? multiply({&weights_[index * linears_a_layer + static_cast<int>(linear)], codes_.data(),
+                               scales_.data(), step.rows, out, epilogue, true, layout_, &split_sums_},
+                              stream)
+                   : Status{};
     };
-    QS_TRY(prepare(residual.data(), shape.hidden, folded ? nullptr : gammas_.data(), true, 1, store, stream));
+    const auto transform = [&](const float* x, int cols, const float* gamma, bool normalize,
+                               int hadamard) -> Status {
+        return wanted() ? prepare(x, cols, gamma, normalize, hadamard, store, layout_, stream) : Status{};
+    };
+    QS_TRY(transform(residual.data(), shape.hidden, folded ? nullptr : gammas_.data(), true, 1));
     QS_TRY(product(StepLinear::qkv, qkv_.data(), Epilogue::store_f32));
-    QS_TRY(rotate_and_append(rows, cosines_.data(), sines_.data(), {stream, true}));
-    QS_TRY(attend(rows, attended_.data(), partials_.data(), step.splits, {stream, true}));
-    QS_TRY(prepare(attended_.data(), shape.attended(), nullptr, false, 1, store, stream));
+    if (wanted())
+        QS_TRY(attend_decode(rows, cosines_.data(), sines_.data(), attended_.data(), partials_.data(),
+                             step.splits, {stream, true}));
+    QS_TRY(transform(attended_.data(), shape.attended(), nullptr, false, 1));
     QS_TRY(product(StepLinear::o_proj, residual.data(), Epilogue::add_residual));
-    QS_TRY(prepare(residual.data(), shape.hidden, folded ? nullptr : gammas_.data() + shape.hidden, true, 1,
-                   store, stream));
+    QS_TRY(
+        transform(residual.data(), shape.hidden, folded ? nullptr : gammas_.data() + shape.hidden, true, 1));
     QS_TRY(product(StepLinear::gate_up, inner_.data(), Epilogue::silu_mul));
-    QS_TRY(prepare(inner_.data(), shape.intermediate, nullptr, false, step.hadamard_block, store, stream));
+    QS_TRY(transform(inner_.data(), shape.intermediate, nullptr, false, step.hadamard_block));
     return product(StepLinear::down_proj, residual.data(), Epilogue::add_residual);
 }
 
 Status StepModel::run_separately(cudaStream_t stream) {
     for (int i = 0; i < step.shape.layers; ++i)
         QS_TRY(layer_separately(i, stream));
-    QS_TRY(prepare(residual.data(), step.shape.hidden, step.final_gamma, true, 1, RowStore::f16, stream));
+    if ((skip >> 9U & 1U) != 0)
+        return {};
+    QS_TRY(prepare(residual.data(), step.shape.hidden, step.final_gamma, true, 1, RowStore::f16,
+                   RowLayout::rows, stream));
     return multiply(
         {&weights_.back(), codes_.data(), nullptr, step.rows, logits.data(), Epilogue::store_f32, true},
         stream);

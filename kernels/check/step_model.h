@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/gemm/wgmma_gemm.h"
 #include "kernels/rows/row_transform.h"
 #include "kernels/step/decode_step.h"
 
@@ -23,6 +24,10 @@ class StepModel {
     /// The same step by the separate kernels.
     Status run_separately(cudaStream_t stream);
 
+    /// Which kernels of a layer run_separately() leaves out, to see what they cost; bit n: the n-th of norm,
+    /// qkv, attention, quantization, o_proj, norm, gate_up, Hadamard, down_proj; bit 9: lm_head.
+    unsigned skip = 0;
+
     DecodeStep step;
     std::size_t weight_bytes = 0; ///< read by a step, scales included
     std::size_t cache_bytes = 0;  ///< keys and values that the step reads
@@ -34,7 +39,7 @@ class StepModel {
   private:
     Status make_weights(WeightFormat format, RowOrder order, int rows, int cols, PackedWeights& out);
     Status prepare(const float* x, int cols, const float* gamma, bool normalize, int hadamard, RowStore store,
-                   cudaStream_t stream) const;
+                   RowLayout layout, cudaStream_t stream) const;
     Status layer_separately(int layer, cudaStream_t stream);
 
     unsigned seed_ = 0;
@@ -55,6 +60,8 @@ class StepModel {
     DeviceBuffer<__half> codes_;
     DeviceBuffer<float> scales_;
     DeviceBuffer<GridCounters> counters_;
+    RowLayout layout_{}; ///< of what the linears read
+    SplitSums split_sums_;
 };
 
 /// Llama-2-7B's sizes with `layers` layers and room for `context` tokens.
