@@ -14,7 +14,7 @@ constexpr bool prefill_takes(int head_dim) {
 Status attend_prefill(const AttentionRows& rows, float* out, const Launch& how);
 
 /// Its form for every device; its forms for devices with wgmma, over halves and over codes: the same
-/// products, in the same order.
+/// products, over halves 128 keys at a time instead of 64.
 Status attend_prefill_mma(const AttentionRows& rows, float* out, const Launch& how);
 Status attend_prefill_wgmma(const AttentionRows& rows, float* out, const Launch& how);
 Status attend_prefill_wgmma_codes(const AttentionRows& rows, float* out, const Launch& how);

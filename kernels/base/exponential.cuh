@@ -30,4 +30,37 @@ __device__ inline float silu_times(float gate, float up) {
     return __fmul_rn(__fdiv_rn(gate, __fadd_rn(1.0F, exponential(-gate))), up);
 }
 
+/// a / d, correctly rounded, where 2^-100 <= |a| <= 2^100 and 1 <= d <= 2^100 (`sure` stays as it was); else
+/// `sure` becomes false. The compiler's own way for such numbers, without its branch.
+__device__ inline float quotient_if(float a, float d, bool& sure) {
+    constexpr float most = 0x1p100F;
+    float reciprocal = 0.0F;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(d));
+    reciprocal = __fmaf_rn(reciprocal, __fmaf_rn(-d, reciprocal, 1.0F), reciprocal);
+    const float q = __fmul_rn(a, reciprocal);
+    sure &= fabsf(a) >= 1.0F / most && fmaxf(fabsf(a), d) <= most;
+    return __fmaf_rn(reciprocal, __fmaf_rn(-d, q, a), q);
+}
+
+/// silu_times() of several: no branch between them, so that their latencies overlap. y may be gate.
+template<int count>
+__device__ void silu_times_all(const float (&gate)[count], const float (&up)[count], float (&y)[count]) {
+    bool sure = true;
+    float divisor[count];
+    float quotient[count];
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+        divisor[i] = __fadd_rn(1.0F, exponential(-gate[i]));
+        quotient[i] = quotient_if(gate[i], divisor[i], sure);
+    }
+    if (!sure) {
+#pragma unroll
+        for (int i = 0; i < count; ++i)
+            quotient[i] = __fdiv_rn(gate[i], divisor[i]);
+    }
+#pragma unroll
+    for (int i = 0; i < count; ++i)
+        y[i] = __fmul_rn(quotient[i], up[i]);
+}
+
 } // namespace quantscope::kernels

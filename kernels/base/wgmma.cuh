@@ -171,6 +171,13 @@ QS_WGMMA_BOTH(256, 128, QS_P128, "%128", "%129", "%130", "%131", "%132", "%133")
 /// B is stored [inner dimension][columns].
 QS_WGMMA(wgmma_transposed, float, "+f", 64, 32, "k16.f32.f16.f16", QS_P32, "%32", "%33", "%34", "%35", "%36", "%37", ", 1, 1, 1")
 QS_WGMMA(wgmma_transposed, float, "+f", 128, 64, "k16.f32.f16.f16", QS_P64, "%64", "%65", "%66", "%67", "%68", "%69", ", 1, 1, 1")
+/// A is in shared memory too: 64 rows of 128 bytes, as slab_descriptor() describes them.
+__device__ inline void wgmma_shared(float (&d)[64], std::uint64_t a, std::uint64_t b, int add) {
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"
+                 "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {" QS_P64 "}, %64, %65, p, 1, 1, 0, 0;\n}"
+                 : QS_R64("+f", 0)
+                 : "l"(a), "l"(b), "r"(add));
+}
 #undef QS_WGMMA_BOTH
 #undef QS_WGMMA
 #undef QS_P128

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantscope-kernels check [SEED [NAME]] | bench [whole-steps|decode|steps|gemm]: the kernels alone, without
-// the engine.
+// quantscope-kernels check [SEED [NAME]] | bench [whole-steps|decode|steps|gemm|prefill]: the kernels alone,
+// without the engine.
 #include "kernels/bench/decode_bench.h"
 #include "kernels/bench/gemm_bench.h"
 #include "kernels/bench/measure.h"
+#include "kernels/bench/prefill_bench.h"
 #include "kernels/bench/step_bench.h"
 #include "kernels/check/check.h"
 #include "kernels/gemm/multiply.h"
@@ -103,7 +104,7 @@ Status bench_step(WeightFormat format, int batch, double ceiling, const SplitSum
     return {};
 }
 
-Status bench(bool steps, bool gemm) {
+Status bench(bool steps, bool gemm, bool prefill) {
     cudaStream_t stream{};
     QS_CUDA_TRY(cudaStreamCreate(&stream), "creating a stream");
     double ceiling = 0;
@@ -117,6 +118,8 @@ Status bench(bool steps, bool gemm) {
                 QS_TRY(bench_step(format, batch, ceiling, sums, stream));
     if (gemm)
         QS_TRY(bench_many_rows(stream));
+    if (prefill)
+        QS_TRY(bench_prefill(stream));
     QS_CUDA_TRY(cudaStreamDestroy(stream), "destroying a stream");
     return {};
 }
@@ -137,12 +140,13 @@ int main(int argc, char** argv) {
         const Status status = whole    ? bench_whole_steps()
                               : decode ? bench_decode_steps()
                                        : bench(!one || std::strcmp(argv[2], "steps") == 0,
-                                               !one || std::strcmp(argv[2], "gemm") == 0);
+                                               !one || std::strcmp(argv[2], "gemm") == 0,
+                                               !one || std::strcmp(argv[2], "prefill") == 0);
         if (!status.ok())
             std::fprintf(stderr, "quantscope-kernels: %s\n", status.message.c_str());
         return status.ok() ? 0 : 1;
     }
     std::fprintf(stderr, "usage: quantscope-kernels check [SEED [NAME]] | bench "
-                         "[whole-steps|decode|steps|gemm]\n");
+                         "[whole-steps|decode|steps|gemm|prefill]\n");
     return 2;
 }

@@ -170,6 +170,14 @@ void check_rows(std::mt19937& random, CheckList& results) {
         {"norm, Hadamard 256", 3, 8192, 256, true, false, RowStore::f32, 127, 1.0F},
         {"norm to halves", 16, 300, 1, true, false, RowStore::f16, 127, 1.0F},
         {"halves", 2, 13824, 1, false, false, RowStore::f16, 127, 1.0F},
+        {"norm, quantize int8", 300, 4096, 1, true, false, codes, 127, 1.0F}, // many rows: in registers
+        {"Hadamard 256, quantize int4", 257, 11008, 256, false, false, codes, 7, 0.9F},
+        {"norm to halves", 256, 1000, 1, true, false, RowStore::f16, 127, 1.0F},
+        {"quantize int8", 260, 11008, 1, false, false, codes, 127, 1.0F},
+        {"quantize int4", 256, 4100, 1, false, false, codes, 7, 0.9F},
+        {"norm, quantize int4", 258, 8192, 1, true, false, codes, 7, 0.9F},
+        {"norm, quantize int8", 256, 773, 1, true, false, codes, 127, 1.0F},
+        {"halves", 256, 13824, 1, false, false, RowStore::f16, 127, 1.0F},
     };
     for (const Case& c : cases)
         run_check(results,

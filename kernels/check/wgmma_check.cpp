@@ -193,6 +193,91 @@ Status check_invariance(std::mt19937& random, CheckResult& result) {
     return {};
 }
 
+/// Rows of q, k and v, and the caches that take the last two.
+struct HeadOutputs {
+    DeviceBuffer<float> qkv;
+    DeviceBuffer<__half> keys;
+    DeviceBuffer<__half> values;
+
+    Status make(const AttentionShape& s, int rows, int slots) {
+        QS_TRY(poisoned(static_cast<std::size_t>(rows) * s.qkv_size(), qkv));
+        QS_TRY(poisoned(slots * s.slot_size(), keys));
+        return poisoned(slots * s.slot_size(), values);
+    }
+};
+
+/// Heads written by the product itself and by a kernel of their own.
+Status check_heads(WeightFormat format, std::mt19937& random, CheckResult& result) {
+    const AttentionShape shape{3, 2, 128, 200};
+    const Case c{format, 331, shape.qkv_size(), 456, Epilogue::store_f32, 0};
+    constexpr int slots = 3;
+    std::vector<std::int32_t> row_slots;
+    std::vector<std::int32_t> positions;
+    for (int m = 0; m < c.batch; ++m) { // two prompts and a row that pads the batch
+        row_slots.push_back(m == 170 ? -1 : m < 190 ? 2 : 0);
+        positions.push_back(m < 190 ? m : (m * 7 + 3) % shape.context);
+    }
+    const std::size_t angles = static_cast<std::size_t>(shape.context) * shape.head_dim / 2;
+    DeviceBuffer<float> x;
+    DeviceBuffer<float> cosines;
+    DeviceBuffer<float> sines;
+    DeviceBuffer<std::int32_t> d_slots;
+    DeviceBuffer<std::int32_t> d_positions;
+    QS_TRY(upload(normal_values(static_cast<std::size_t>(c.batch) * c.cols, random), x));
+    QS_TRY(upload(normal_values(angles, random), cosines));
+    QS_TRY(upload(normal_values(angles, random), sines));
+    QS_TRY(upload(row_slots, d_slots));
+    QS_TRY(upload(positions, d_positions));
+    BothLayouts in;
+    PackedWeights packed;
+    QS_TRY(transform(x, c, in, result));
+    QS_TRY(pack(c, random, packed));
+
+    HeadOutputs outputs[2];
+    for (HeadOutputs& to : outputs) {
+        QS_TRY(to.make(shape, c.batch, slots));
+        HeadAppend append;
+        append.rows.shape = shape;
+        append.rows.qkv = to.qkv.data();
+        append.rows.keys = to.keys.data();
+        append.rows.values = to.values.data();
+        append.rows.slots = d_slots.data();
+        append.rows.positions = d_positions.data();
+        append.rows.rows = c.batch;
+        append.cosines = cosines.data();
+        append.sines = sines.data();
+        StreamGemm gemm{&packed, in.slabs.data(), in.scales.data(), c.batch, to.qkv.data(), c.epilogue};
+        gemm.layout = RowLayout::slabs;
+        const bool together = &to == outputs;
+        if (together)
+            gemm.append = &append;
+        QS_TRY(wgmma_gemm(gemm, nullptr, 0));
+        if (!together)
+            QS_TRY(rotate_and_append(append.rows, append.cosines, append.sines, {}));
+    }
+    const auto compare = [&](const auto& a, const auto& b, std::size_t stride, std::size_t count,
+                             const char* what) -> Status {
+        using T = std::remove_pointer_t<decltype(a.data())>;
+        std::vector<T> one;
+        std::vector<T> other;
+        QS_TRY(download(a, one, "running wgmma_gemm"));
+        QS_TRY(download(b, other, "running wgmma_gemm and rotate_and_append"));
+        for (std::size_t i = 0; i < one.size() && result.passed; ++i) {
+            const bool padding = what[0] == 'q' && row_slots[i / stride] < 0; // rotated in one only
+            if (i % stride < count && !padding && std::memcmp(&one[i], &other[i], sizeof(T)) != 0) {
+                result.passed = false;
+                result.detail = std::string(what) + " " + std::to_string(i) + " differs";
+            }
+        }
+        return {};
+    };
+    const std::size_t row = shape.qkv_size();
+    const auto queries = static_cast<std::size_t>(shape.heads) * shape.head_dim;
+    QS_TRY(compare(outputs[0].qkv, outputs[1].qkv, row, queries, "query"));
+    QS_TRY(compare(outputs[0].keys, outputs[1].keys, 1, 1, "key"));
+    return compare(outputs[0].values, outputs[1].values, 1, 1, "value");
+}
+
 } // namespace
 
 void check_wgmma(std::mt19937& random, CheckList& results) {
@@ -224,6 +309,11 @@ void check_wgmma(std::mt19937& random, CheckList& results) {
             }
         }
     }
+    for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4, WeightFormat::f16})
+        run_check(results,
+                  std::string("wgmma heads: RoPE and KV cache, format ") +
+                      std::to_string(static_cast<int>(format)),
+                  [&](CheckResult& r) { return check_heads(format, random, r); });
     run_check(results, "wgmma f16: the same bits at any batch and variant",
               [&](CheckResult& r) { return check_invariance(random, r); });
 }

@@ -58,4 +58,17 @@ Status multiply(const StreamGemm& gemm, cudaStream_t stream) {
     return fits && gemm.batch <= max_pieces_batch ? multiply_pieces(gemm, stream) : tiled_gemm(gemm, stream);
 }
 
+Status multiply_and_append(const StreamGemm& gemm, const HeadAppend& append, cudaStream_t stream) {
+    bool together = false;
+    if (gemm.layout == RowLayout::slabs)
+        QS_TRY(wgmma_gemm_appends(gemm, append, together));
+    if (together) {
+        StreamGemm both = gemm;
+        both.append = &append;
+        return wgmma_gemm(both, stream);
+    }
+    QS_TRY(multiply(gemm, stream));
+    return rotate_and_append(append.rows, append.cosines, append.sines, {stream, gemm.overlap_previous});
+}
+
 } // namespace quantscope::kernels

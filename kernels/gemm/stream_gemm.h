@@ -14,6 +14,7 @@ enum class Epilogue {
     silu_mul,     ///< weights packed gate_up: out [batch][rows / 2] float = silu(gate) * up
 };
 
+struct HeadAppend;
 struct SplitSums;
 
 /// y[b][n] = act_scales[b] * weights.scales[n] * sum_k activations[b][k] * W[n][k], for a batch small enough
@@ -30,6 +31,7 @@ struct StreamGemm {
     bool overlap_previous = false;
     RowLayout layout = RowLayout::rows;    ///< of the activations; slabs: wgmma_gemm() takes them
     const SplitSums* split_sums = nullptr; ///< for wgmma_gemm() of few rows
+    const HeadAppend* append = nullptr;    ///< for wgmma_gemm(): see multiply_and_append()
 };
 
 constexpr int max_stream_batch = 32;

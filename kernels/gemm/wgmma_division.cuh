@@ -7,7 +7,6 @@
 /// How wgmma_gemm divides its work among blocks, warpgroups and stages of shared memory.
 namespace quantscope::kernels::wgmma_detail {
 
-constexpr int consumers = 256;           ///< threads: two warpgroups
 constexpr int threads = consumers + 128; ///< and a third, of which one thread asks for copies
 
 /// What the two warpgroups that multiply share of a block's tile.
@@ -42,6 +41,8 @@ struct Blocking {
     static constexpr int stage_bytes = act_bytes + row_tiles * row_tile_bytes;
     /// Outputs pass through shared memory where many are written.
     static constexpr bool staged = blocks_a_multiprocessor == 1;
+    /// A tile of q, k and v is one head of 128, and may go straight to where attention wants it.
+    static constexpr bool appends = groups == Groups::rows && cols == 256 && staged;
     /// For that, or (parts) for the cluster's sums of this block's batch rows.
     static constexpr int exchange_bytes = in_parts ? 128 * cols * 4 : staged ? 2 * staging_bytes : 0;
     static constexpr int shared_bytes =
@@ -152,6 +153,9 @@ class Ring {
         return reinterpret_cast<const uint4*>(pointer_ + stage * B::stage_bytes + B::act_bytes);
     }
     __device__ std::uint8_t* exchange() const { return pointer_ + B::stages * B::stage_bytes; }
+    __device__ float* staging(int group) const {
+        return reinterpret_cast<float*>(exchange() + group * staging_bytes);
+    }
     __device__ std::uint32_t full(int stage) const {
         return base_ + B::shared_bytes - 1024 - 16 * B::stages + stage * 8;
     }

@@ -40,6 +40,8 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
     a.col_tiles = weights.col_tiles();
     a.batch = gemm.batch;
     a.epilogue = gemm.epilogue;
+    if (gemm.append != nullptr)
+        a.append = *gemm.append;
     a.slabs = (a.col_tiles + B::slab_tiles - 1) / B::slab_tiles;
     a.row_blocks = (a.row_tiles + B::row_tiles - 1) / B::row_tiles;
     a.batch_blocks = (a.batch + B::cols - 1) / B::cols;
@@ -141,6 +143,16 @@ Status SplitSums::allocate() {
     return {};
 }
 
+Status wgmma_gemm_appends(const StreamGemm& gemm, const HeadAppend& append, bool& appends) {
+    wgmma_detail::Device device;
+    QS_TRY(device.ask());
+    const AttentionShape& shape = append.rows.shape;
+    appends = append.rows.key_codes == nullptr &&
+              shape.head_dim == wgmma_detail::HeadWriter<wgmma_detail::consumers>::head_dim &&
+              gemm.weights->rows == shape.qkv_size() && wgmma_detail::pick_variant(gemm, device) == 0;
+    return {};
+}
+
 Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant) {
     wgmma_detail::Device device;
     QS_TRY(device.ask());
@@ -148,6 +160,8 @@ Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant) {
         return {Status::Kind::unsupported, "wgmma_gemm reads rows in slabs"};
     if (variant < 0)
         variant = wgmma_detail::pick_variant(gemm, device);
+    if (gemm.append != nullptr && variant != 0)
+        return {Status::Kind::unsupported, "wgmma_gemm appends to the KV cache with tiles of many rows only"};
     switch (gemm.weights->format) {
     case WeightFormat::int4:
         return wgmma_detail::launch_variant<WeightFormat::int4>(gemm, device, variant, stream);

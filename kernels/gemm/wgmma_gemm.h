@@ -14,6 +14,9 @@ namespace quantscope::kernels {
 /// @param variant  -1 picks by the shape; 0 .. wgmma_variants - 1 for checks and benchmarks
 Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant = -1);
 
+/// Whether wgmma_gemm() of these rows (variant -1 or 0) takes gemm.append: heads of 128, and many rows.
+Status wgmma_gemm_appends(const StreamGemm& gemm, const HeadAppend& append, bool& appends);
+
 constexpr int wgmma_variants = 6;
 
 /// Where blocks that share an integer tile along the columns leave their sums. One serves all products of a

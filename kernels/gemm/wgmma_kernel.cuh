@@ -136,16 +136,20 @@ class Consumer {
         Segment segment;
         while (segments.next(segment)) {
             Acc acc[accumulators];
-            multiply(segment.end_slab - segment.first_slab, acc);
-            if (!join(segment, acc))
-                continue;
-            const Output<B::format> output(a_, segment.row_block * B::row_tiles + row_tile_,
-                                           segment.batch_block * B::cols + first_col_, lane_);
-            if (B::staged && output.can_stage())
-                output.write_staged(acc, reinterpret_cast<float*>(ring_.exchange() + group_ * staging_bytes),
-                                    2 + group_);
-            else
-                output.write(acc);
+            const auto output_of = [&] {
+                return Output<B::format>(a_, segment.row_block * B::row_tiles + row_tile_,
+                                         segment.batch_block * B::cols + first_col_, lane_);
+            };
+            const int slabs = segment.end_slab - segment.first_slab;
+            if constexpr (B::split) {
+                multiply(slabs, acc);
+                if (join(segment, acc))
+                    write(output_of(), segment, acc);
+            } else {
+                const Output<B::format> output = output_of(); // its scales come while the products are made
+                multiply(slabs, acc);
+                write(output, segment, acc);
+            }
         }
     }
 
@@ -233,9 +237,24 @@ class Consumer {
 
     /// Gives the oldest stage back.
     __device__ void release() {
+        __syncwarp(); // all lanes have read their fragments
         if (lane_ == 0)
             arrive(ring_.empty(oldest_.stage));
         oldest_.advance();
+    }
+
+    __device__ void write(const Output<B::format>& output, [[maybe_unused]] const Segment& segment,
+                          const Acc (&acc)[accumulators]) const {
+        if constexpr (B::appends) {
+            if (a_.append.cosines != nullptr) {
+                output.write_head(acc, ring_.staging(0), segment.row_block);
+                return;
+            }
+        }
+        if (B::staged && output.can_stage())
+            output.write_staged(acc, ring_.staging(group_), 2 + group_);
+        else
+            output.write(acc);
     }
 
     /// Whether this block writes the tile: all of its slabs were multiplied here, or this block comes last

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/rows/row_transform.h"
 
+#include "kernels/rows/many_rows.h"
 #include "kernels/rows/row_math.cuh"
 
 #include <algorithm>
@@ -81,6 +82,8 @@ Status transform_rows(const RowTransform& transform, const Launch& how) {
         return {};
     // Few rows: all threads for each. Many: more blocks an SM, so that one's barriers hide behind others.
     constexpr int many_rows = 256;
+    if (transform.rows >= many_rows && takes_many_rows(transform))
+        return transform_many_rows(transform, how);
     const int threads = transform.rows < many_rows
                             ? std::clamp((transform.cols / 4 + 31) / 32 * 32, 64, 1024)
                             : std::clamp((transform.cols / 16 + 31) / 32 * 32, 64, 384);

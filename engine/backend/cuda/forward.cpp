@@ -33,11 +33,15 @@ Status Forward::prepare(const Pass& pass, const float* x, int cols, const kernel
     return kernels::transform_rows(transform, {stream, true});
 }
 
+kernels::StreamGemm Forward::product(const Pass& pass, const kernels::PackedWeights& weights, float* out,
+                                     Epilogue epilogue) const {
+    return {&weights, w_.input.data(), w_.scales.data(), pass.rows, out, epilogue,
+            true,     pass.layout,     &w_.split_sums};
+}
+
 Status Forward::multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
                          Epilogue epilogue, cudaStream_t stream) const {
-    return kernels::multiply({&weights, w_.input.data(), w_.scales.data(), pass.rows, out, epilogue, true,
-                              pass.layout, &w_.split_sums},
-                             stream);
+    return kernels::multiply(product(pass, weights, out, epilogue), stream);
 }
 
 Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream) const {
@@ -51,12 +55,13 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
     rows.rows = pass.rows;
 
     QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.input_norm, 1, stream));
-    QS_TRY(multiply(pass, layer.qkv, w_.qkv.data(), Epilogue::store_f32, stream));
+    const kernels::StreamGemm qkv = product(pass, layer.qkv, w_.qkv.data(), Epilogue::store_f32);
     if (pass.splits > 0) {
+        QS_TRY(kernels::multiply(qkv, stream));
         QS_TRY(kernels::attend_decode(rows, w_.cosines.data(), w_.sines.data(), w_.attended.data(),
                                       w_.partials.data(), pass.splits, {stream, true}));
     } else {
-        QS_TRY(kernels::rotate_and_append(rows, w_.cosines.data(), w_.sines.data(), {stream, true}));
+        QS_TRY(kernels::multiply_and_append(qkv, {rows, w_.cosines.data(), w_.sines.data()}, stream));
         QS_TRY(kernels::attend(rows, w_.attended.data(), nullptr, 0, {stream, true}));
     }
     QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, stream));

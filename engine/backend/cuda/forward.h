@@ -52,6 +52,8 @@ class Forward {
     kernels::Status prepare(const Pass& pass, const float* x, int cols,
                             const kernels::DeviceBuffer<float>* gamma, int hadamard,
                             cudaStream_t stream) const;
+    kernels::StreamGemm product(const Pass& pass, const kernels::PackedWeights& weights, float* out,
+                                kernels::Epilogue epilogue) const;
     kernels::Status multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
                              kernels::Epilogue epilogue, cudaStream_t stream) const;
 
