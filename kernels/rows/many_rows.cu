@@ -135,10 +135,8 @@ __device__ std::uint32_t two_halves(float a, float b) {
 /// One block a row, several rows a multiprocessor at once: while one waits for its numbers
 /// or its barriers, others work.
 template<int chunks, bool normalize>
-__global__ void __launch_bounds__(chunks == 2 || normalize ? norm_threads : max_warps * 32, chunks == 4 ? 3
-                                                                                            : normalize ? 6
-                                                                                                        : 8)
-    transform_many_rows_kernel(const RowTransform t) {
+__global__ void __launch_bounds__(chunks == 2 || normalize ? norm_threads : max_warps * 32,
+                                  chunks == 4 ? 3 : 6) transform_many_rows_kernel(const RowTransform t) {
     __shared__ float scratch[2][32];
     let_next_kernel_start();
     wait_for_previous_kernel();
