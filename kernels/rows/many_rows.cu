@@ -35,7 +35,9 @@ struct ManyRow {
     }
 
     /// As inverse_rms(): a thread has two of the 512 chains, a warp two groups of 32.
-    __device__ void normalize(const RowTransform& t, float* scratch) {
+    /// @param gamma  of (i, half): the vector that v[i][half] is multiplied by, if t.gamma is not null
+    template<class Gamma>
+    __device__ void normalize(const RowTransform& t, const Gamma& gamma, float* scratch) {
         const int warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
@@ -60,7 +62,7 @@ struct ManyRow {
             for (int half = 0; half < 2; ++half) {
                 multiply(v[i][half], {inverse, inverse, inverse, inverse});
                 if (t.gamma != nullptr && column(i, half) < t.cols)
-                    multiply(v[i][half], __ldg(reinterpret_cast<const float4*>(t.gamma + column(i, half))));
+                    multiply(v[i][half], gamma(i, half));
             }
     }
 
@@ -132,19 +134,37 @@ __device__ std::uint32_t two_halves(float a, float b) {
     return *reinterpret_cast<const std::uint32_t*>(&pair);
 }
 
+/// Threads of a block at most, and blocks a multiprocessor: of few rows, each has one for itself.
+constexpr int most_threads(int chunks, bool normalize, bool few) {
+    return normalize || (chunks == 2 && !few) ? norm_threads : few ? 1024 : max_warps * 32;
+}
+constexpr int blocks_at_once(int chunks, bool few) {
+    return few ? 1 : chunks == 4 ? 3 : 6;
+}
+
 /// One block a row, several rows a multiprocessor at once: while one waits for its numbers
-/// or its barriers, others work.
-template<int chunks, bool normalize>
-__global__ void __launch_bounds__(chunks == 2 || normalize ? norm_threads : max_warps * 32,
-                                  chunks == 4 ? 3 : 6) transform_many_rows_kernel(const RowTransform t) {
+/// or its barriers, others work. Few rows: more warps, and gamma before the kernel before has ended.
+template<int chunks, bool normalize, bool few>
+__global__ void __launch_bounds__(most_threads(chunks, normalize, few), blocks_at_once(chunks, few))
+    transform_many_rows_kernel(const RowTransform t) {
     __shared__ float scratch[2][32];
     let_next_kernel_start();
-    wait_for_previous_kernel();
     ManyRow<chunks> row;
+    [[maybe_unused]] ManyRow<chunks> gamma{}; // no kernel of a pass writes it
+    if constexpr (normalize && few)
+        if (t.gamma != nullptr)
+            gamma.load(t.gamma, t.cols);
+    wait_for_previous_kernel();
     const std::size_t from = t.rows_of != nullptr ? t.rows_of[blockIdx.x] : blockIdx.x;
     row.load(t.x + from * t.cols, t.cols);
     if constexpr (normalize)
-        row.normalize(t, scratch[0]);
+        row.normalize(
+            t,
+            [&](int i, int half) {
+                return few ? gamma.v[i][half]
+                           : __ldg(reinterpret_cast<const float4*>(t.gamma + row.column(i, half)));
+            },
+            scratch[0]);
     if (t.hadamard_block > 1)
         row.hadamard();
     const bool halves = t.store == RowStore::f16;
@@ -186,11 +206,11 @@ int warps_for(const RowTransform& t, int chunks) {
     return t.normalize ? norm_threads / 32 : (all + chunks - 1) / chunks;
 }
 
-template<int chunks>
+template<int chunks, bool few>
 Status launch_chunks(const RowTransform& t, const Launch& how) {
     return launch("transform_many_rows",
-                  t.normalize ? transform_many_rows_kernel<chunks, true>
-                              : transform_many_rows_kernel<chunks, false>,
+                  t.normalize ? transform_many_rows_kernel<chunks, true, few>
+                              : transform_many_rows_kernel<chunks, false, few>,
                   dim3(t.rows), dim3(warps_for(t, chunks) * 32), 0, how, t);
 }
 
@@ -203,7 +223,12 @@ bool takes_many_rows(const RowTransform& t) {
 }
 
 Status transform_many_rows(const RowTransform& t, const Launch& how) {
-    return t.cols <= norm_threads / 32 * 2 * chunk_cols ? launch_chunks<2>(t, how) : launch_chunks<4>(t, how);
+    constexpr int few_rows = 256;
+    constexpr int two_chunks = norm_threads / 32 * 2 * chunk_cols; // columns
+    if (t.rows < few_rows)
+        return t.normalize && t.cols > two_chunks ? launch_chunks<4, true>(t, how)
+                                                  : launch_chunks<2, true>(t, how);
+    return t.cols <= two_chunks ? launch_chunks<2, false>(t, how) : launch_chunks<4, false>(t, how);
 }
 
 } // namespace quantscope::kernels

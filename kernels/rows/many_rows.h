@@ -9,7 +9,7 @@ namespace quantscope::kernels {
 /// columns in whole vectors of four, at most 12288 (8192 with a norm).
 bool takes_many_rows(const RowTransform& transform);
 
-/// transform_rows() for prefill: rows stay in registers. The same results, bit for bit.
+/// transform_rows() with rows that stay in registers. The same results, bit for bit.
 Status transform_many_rows(const RowTransform& transform, const Launch& how);
 
 } // namespace quantscope::kernels

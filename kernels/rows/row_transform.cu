@@ -80,10 +80,10 @@ __global__ void transform_rows_kernel(const RowTransform t) {
 Status transform_rows(const RowTransform& transform, const Launch& how) {
     if (transform.rows == 0)
         return {};
+    if (takes_many_rows(transform))
+        return transform_many_rows(transform, how);
     // Few rows: all threads for each. Many: more blocks an SM, so that one's barriers hide behind others.
     constexpr int many_rows = 256;
-    if (transform.rows >= many_rows && takes_many_rows(transform))
-        return transform_many_rows(transform, how);
     const int threads = transform.rows < many_rows
                             ? std::clamp((transform.cols / 4 + 31) / 32 * 32, 64, 1024)
                             : std::clamp((transform.cols / 16 + 31) / 32 * 32, 64, 384);
