@@ -59,7 +59,8 @@ class StepModel {
     DeviceBuffer<float> inner_;
     DeviceBuffer<__half> codes_;
     DeviceBuffer<float> scales_;
-    DeviceBuffer<GridCounters> counters_;
+    DeviceBuffer<Tagged> exchange_;
+    DeviceBuffer<StepCounters> counters_;
     RowLayout layout_{}; ///< of what the linears read
     SplitSums split_sums_;
 };

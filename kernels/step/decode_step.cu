@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/step/decode_step.h"
 
-#include "kernels/step/grid_barrier.cuh"
 #include "kernels/step/step_linear.cuh"
 #include "kernels/step/step_rows.cuh"
 
@@ -10,23 +9,88 @@
 namespace quantscope::kernels {
 namespace {
 
-constexpr int row_vectors = 2;  ///< hidden and attended up to 4096
-constexpr int inner_blocks = 3; ///< intermediate up to 12288
+constexpr int row_vectors = 2;   ///< hidden and attended up to 4096
+constexpr int inner_vectors = 6; ///< intermediate up to 12288
+constexpr int inner_blocks = 3;  ///< likewise
 
-/// One block's walk through the step: phases that end with arrive() and begin with wait().
+/// One block's walk through the step. Blocks wait for one another's values only; a block without a share in a
+/// linear does not wait for its input either, as nobody would know when it has read it.
 template<WeightFormat format, int row_slots>
 class Walk {
   public:
     using Map = SharedMap<format, row_slots>;
 
     static __device__ void run(const DecodeStep& step) {
+        open(step);
+        if (threadIdx.x >= step_threads) {
+            if (threadIdx.x == step_threads)
+                Map::ring().fill(plan(), Map::most_in_flight);
+            return;
+        }
+#pragma unroll 1
+        for (int linear = 0; linear < plan().last; ++linear) {
+            switch (static_cast<StepLinear>(linear % linears_a_layer)) {
+            case StepLinear::qkv:
+            case StepLinear::gate_up: phase<prepare_norm<false>>(linear); break;
+            case StepLinear::o_proj:
+                if (Walk::step().shape.attention.head_dim == 128) {
+                    phase<attend<128>>(linear);
+                    if (SplitJoin<128>::joins(state()))
+                        phase<join<128>>(linear);
+                } else {
+                    phase<attend<64>>(linear);
+                    if (SplitJoin<64>::joins(state()))
+                        phase<join<64>>(linear);
+                }
+                phase<prepare_attended>(linear);
+                break;
+            case StepLinear::down_proj:
+                if (Walk::step().hadamard_block > 1)
+                    phase<prepare_turned>(linear);
+                else
+                    phase<prepare_inner>(linear);
+                break;
+            }
+            phase<multiply_linear<format, Map, row_slots>>(linear);
+        }
+        prepare_norm<true>(plan().last);
+        multiply_linear<WeightFormat::f16, Map, row_slots>(plan().last);
+        leave();
+    }
+
+  private:
+    static __device__ StepState& state() {
+        return *Map::template at<StepState>(Map::state);
+    }
+    static __device__ const DecodeStep& step() {
+        return state().step;
+    }
+    static __device__ StepPlan& plan() {
+        return *Map::template at<StepPlan>(Map::plan);
+    }
+    static __device__ float* scratch(int which) {
+        return Map::template at<float>(Map::scratch) + which * 32;
+    }
+    static __device__ RowCoding coding() {
+        return {format == WeightFormat::f16 ? 0 : step().largest_code, step().clip};
+    }
+
+    /// All threads. Ends with a barrier.
+    static __device__ void open(const DecodeStep& step) {
         StepState& all = state();
+        if (threadIdx.x < step.rows) {
+            all.slots[threadIdx.x] = step.slots[threadIdx.x];
+            all.positions[threadIdx.x] = step.positions[threadIdx.x];
+        }
+        if (threadIdx.x <= linears_a_layer)
+            all.outputs[threadIdx.x].set(step, ExchangeMap(step.shape, step.rows, step.splits), threadIdx.x);
         if (threadIdx.x == 0) {
             all.step = step;
-            all.barrier.init(step.counters);
-            all.buffer = 0;
-            all.ring_stage = 0;
-            all.ring_parity = 0;
+            all.map = ExchangeMap(step.shape, step.rows, step.splits);
+            all.first_tag = __ldcg(&step.counters->launches) * step.shape.linears() + 1;
+            all.first_item = AttentionItem(step, step.slots, step.positions, static_cast<int>(blockIdx.x));
+            all.first_joiner = AttentionItem::number_of(step) % static_cast<int>(gridDim.x);
+            all.positions_before[0] = {0, 0, 0, 0};
             Map::ring().init();
         }
         if (threadIdx.x < step_threads) {
@@ -35,180 +99,214 @@ class Walk {
                 Map::template at<int>(Map::sums)[i] = 0;
         }
         __syncthreads();
-        if (threadIdx.x >= step_threads) {
-            if (threadIdx.x == step_threads)
-                Map::ring().fill(plan(), Map::most_in_flight);
-            return;
+    }
+
+    /// The last block counts the launch.
+    static __device__ void leave() {
+        StepCounters& counters = *step().counters;
+        if (threadIdx.x == 0 && atomicAdd(&counters.left, 1U) + 1 == gridDim.x) {
+            counters.left = 0;
+            ++counters.launches;
         }
-        const int layers = step.shape.layers;
-        const bool wide = step.shape.attention.head_dim == 128;
-        prepare_norm<false>(0);
-        for (int layer = 0; layer < layers; ++layer) {
-            const int first = layer * linears_a_layer;
-            multiply(first, Epilogue::store_f32, step.qkv, step.shape.attention.qkv_size());
-            if (wide) {
-                attend<128>(layer);
-                prepare_attended<128>(first + 1);
-            } else {
-                attend<64>(layer);
-                prepare_attended<64>(first + 1);
-            }
-            multiply(first + 1, Epilogue::add_residual, step.residual, step.shape.hidden);
-            prepare_norm<false>(first + 2);
-            multiply(first + 2, Epilogue::silu_mul, step.inner, step.shape.intermediate);
-            prepare_inner(first + 3);
-            multiply(first + 3, Epilogue::add_residual, step.residual, step.shape.hidden);
-            if (layer + 1 < layers)
-                prepare_norm<false>(first + 4);
-        }
-        prepare_norm<true>(layers * linears_a_layer);
-        multiply_linear<WeightFormat::f16, Map, row_slots>(
-            {layers * linears_a_layer, Epilogue::store_f32, step.rows, step.logits, step.shape.vocab});
-        all.barrier.leave();
     }
 
-  private:
-    static __device__ StepState& state() { return *Map::template at<StepState>(Map::state); }
-    static __device__ const DecodeStep& step() { return state().step; }
-    static __device__ StepPlan& plan() { return *Map::template at<StepPlan>(Map::plan); }
-    static __device__ float* scratch(int which) { return Map::template at<float>(Map::scratch) + which * 32; }
-    static __device__ RowCoding coding() {
-        return {format == WeightFormat::f16 ? 0 : step().largest_code, step().clip};
+    /// Of one row, phases are functions of their own: what the compiler keeps for later phases would have to
+    /// be spilled, and a stack of 512 threads does not stay in L1. Of several rows it is faster without.
+    template<void (*function)(int)>
+    static __device__ __noinline__ void apart(int linear) {
+        function(linear);
+    }
+    template<void (*function)(int)>
+    static __device__ void phase(int linear) {
+        if constexpr (row_slots == 1)
+            apart<function>(linear);
+        else
+            function(linear);
     }
 
-    static __device__ void multiply(int linear, Epilogue epilogue, float* out, int out_cols) {
-        multiply_linear<format, Map, row_slots>({linear, epilogue, step().rows, out, out_cols});
-    }
-
+    /// The attention before a linear.
     template<int head_dim>
-    static __device__ __noinline__ void attend(int layer) {
-        StepAttention<head_dim> attention(step(), layer, step_shared() + Map::codes);
-        attention.run([] { state().barrier.wait(); });
-        state().barrier.arrive();
+    static __device__ void attend(int linear) {
+        StepAttention<head_dim>(state(), linear / linears_a_layer, step_shared() + Map::codes).run();
+    }
+    template<int head_dim>
+    static __device__ void join(int linear) {
+        SplitJoin<head_dim>(state(), linear / linears_a_layer).run();
     }
 
     /// The norm before a linear, or before lm_head.
     template<bool halves>
-    static __device__ __noinline__ void prepare_norm(int linear) {
-        const float* const gamma = gamma_before(linear);
-        if (gamma != nullptr && static_cast<int>(threadIdx.x) * 32 < step().shape.hidden)
-            asm volatile("prefetch.global.L2 [%0];" ::"l"(gamma + threadIdx.x * 32));
-        const float weight_scale = own_weight_scale(linear);
-        if (linear > 0)
-            state().barrier.wait();
+    static __device__ void prepare_norm(int linear) {
+        if (!takes_part(linear))
+            return;
         const RowCoding how = halves ? RowCoding{0, 1.0F} : coding();
         const int hidden = step().shape.hidden;
-        make_rows(hidden, how, [&](int row, void* out, float* scale) {
+        const float* const gamma = plan().linears[linear].gamma;
+        make_rows(linear, hidden, how, [&](int row, void* out, float* scale) {
+            BlockRow<row_vectors> weights;
+            if (gamma != nullptr)
+                weights.load(gamma, hidden);
             BlockRow<row_vectors> x;
-            x.load(step().residual + static_cast<std::size_t>(row) * hidden, hidden);
-            x.normalize(gamma, hidden, step().eps, scratch(0));
-            x.store(how, hidden, out, scale, scratch(1));
+            if (linear == 0)
+                x.load(step().residual + static_cast<std::size_t>(row) * hidden, hidden);
+            else
+                x.await(residual_before(linear) + row * state().map.hidden_row, hidden,
+                        state().tag(linear - 1));
+            x.normalize(weights, gamma != nullptr, hidden, step().eps, scratch(0));
+            x.store(how, Map::code_cols(hidden, halves || how.largest_code == 0), out, scale, scratch(1));
         });
-        hand_over(weight_scale, 0.0F);
+        StepBarrier()();
     }
 
-    template<int head_dim>
-    static __device__ __noinline__ void prepare_attended(int linear) {
-        const float weight_scale = own_weight_scale(linear);
-        const int own_row = row_slots == 1 ? 0 : min(static_cast<int>(blockIdx.x), step().rows - 1);
-        const int splits = step().slots[own_row] < 0 ? 0 : splits_of(step().positions[own_row] + 1);
-        state().barrier.wait();
+    static __device__ void prepare_attended(int linear) {
+        if (!takes_part(linear))
+            return;
         const float residual = own_residual(linear);
         const int cols = step().shape.attended();
-        make_rows(cols, coding(), [&](int row, void* out, float* scale) {
+        make_rows(linear, cols, coding(), [&](int row, void* out, float* scale) {
             BlockRow<row_vectors> x;
-            const std::size_t size = static_cast<std::size_t>(step().splits) * split_part_size(head_dim);
-            const float* const parts = step().partials + row * step().shape.attention.heads * size;
-#pragma unroll
-            for (int i = 0; i < row_vectors; ++i) {
-                x.v[i] = {0.0F, 0.0F, 0.0F, 0.0F};
-                if (x.column(i) < cols)
-                    x.v[i] = join_four<head_dim>(parts + x.column(i) / head_dim * size, splits,
-                                                 x.column(i) % head_dim);
-            }
-            x.store(coding(), cols, out, scale, scratch(0));
+            x.await(state().exchanged(state().map.attended) + row * state().map.attended_row, cols,
+                    state().tag(linear - 1));
+            x.store(coding(), Map::code_cols(cols, format == WeightFormat::f16), out, scale, scratch(0));
         });
-        hand_over(weight_scale, residual);
+        hand_over(residual);
     }
 
-    static __device__ __noinline__ void prepare_inner(int linear) {
-        const float weight_scale = own_weight_scale(linear);
-        state().barrier.wait();
+    static __device__ void prepare_inner(int linear) {
+        prepare_inner_as<BlockRow<inner_vectors>>(linear, [](BlockRow<inner_vectors>&) {});
+    }
+    static __device__ void prepare_turned(int linear) {
+        prepare_inner_as<WarpBlocksRow<inner_blocks>>(linear,
+                                                      [](WarpBlocksRow<inner_blocks>& x) { x.transform(); });
+    }
+    template<class Row, class Change>
+    static __device__ void prepare_inner_as(int linear, const Change& change) {
+        if (!takes_part(linear))
+            return;
         const float residual = own_residual(linear);
         const int cols = step().shape.intermediate;
-        make_rows(cols, coding(), [&](int row, void* out, float* scale) {
-            WarpBlocksRow<inner_blocks> x;
-            x.load(step().inner + static_cast<std::size_t>(row) * cols, cols);
-            if (step().hadamard_block > 1)
-                x.transform(cols);
-            x.store(coding(), cols, out, scale, scratch(0));
+        make_rows(linear, cols, coding(), [&](int row, void* out, float* scale) {
+            Row x;
+            x.await(state().exchanged(state().map.inner) + row * state().map.inner_row, cols,
+                    state().tag(linear - 1));
+            change(x);
+            x.store(coding(), Map::code_cols(cols, format == WeightFormat::f16), out, scale, scratch(0));
         });
-        hand_over(weight_scale, residual);
+        hand_over(residual);
+    }
+
+    static __device__ bool takes_part(int linear) {
+        return plan().has_tiles(linear) || (row_slots > 1 && static_cast<int>(blockIdx.x) < step().rows);
     }
 
     /// Brings the rows, coded by make(row, out, scale), into shared memory. One row is made by every block
-    /// for itself; of several each is made by one block, and all meet.
+    /// for itself; of several each is made by one block.
     template<class Make>
-    static __device__ void make_rows(int cols, const RowCoding& coding, const Make& make) {
+    static __device__ void make_rows(int linear, int cols, const RowCoding& coding, const Make& make) {
         auto* const scales = Map::template at<float>(Map::scales);
         char* const codes = step_shared() + Map::codes;
         if constexpr (row_slots == 1) {
             make(0, codes, scales);
         } else {
-            const DecodeStep& s = step();
             const bool halves = coding.largest_code == 0;
             const int row_bytes = padded_cols(cols) * (halves ? 2 : 1);
             const int stride = Map::code_stride(cols, halves);
-            auto* const everyone = static_cast<char*>(s.codes);
-            if (static_cast<int>(blockIdx.x) < s.rows)
-                make(static_cast<int>(blockIdx.x), everyone + static_cast<int>(blockIdx.x) * row_bytes,
-                     s.code_scales + blockIdx.x);
-            state().barrier.arrive();
-            state().barrier.wait();
-#pragma unroll 1
-            for (int row = 0; row < s.rows; ++row)
-#pragma unroll 4
-                for (int i = static_cast<int>(threadIdx.x) * 16; i < row_bytes; i += step_threads * 16)
-                    *reinterpret_cast<uint4*>(codes + row * stride + i) =
-                        __ldcg(reinterpret_cast<const uint4*>(everyone + row * row_bytes + i));
-            if (threadIdx.x < s.rows && !halves)
-                scales[threadIdx.x] = __ldcg(s.code_scales + threadIdx.x);
+            const int own = static_cast<int>(blockIdx.x);
+            const unsigned tag = state().tag(linear);
+            if (own < step().rows) {
+                make(own, codes + own * stride, scales + own);
+                StepBarrier()();
+                publish_row(own, codes + own * stride, row_bytes, tag);
+                if (threadIdx.x == 0 && !halves)
+                    publish(state().exchanged(state().map.scales) + own, scales[own], tag);
+            }
+            if (!plan().has_tiles(linear))
+                return;
+            await_rows(codes, row_bytes, stride, tag);
+            if (threadIdx.x < step().rows && !halves)
+                scales[threadIdx.x] = await(state().exchanged(state().map.scales) + threadIdx.x, tag);
         }
     }
 
-    /// Gives the block what its threads hold for the linear's row tiles. Ends with a barrier.
-    static __device__ void hand_over(float weight_scale, float residual) {
-        Map::template at<float>(Map::weight_scales)[threadIdx.x] = weight_scale;
-        Map::template at<float>(Map::residual)[threadIdx.x] = residual;
+    static __device__ Tagged* packs_of_row(int row) {
+        return state().exchanged(state().map.codes) + row * state().map.code_row;
+    }
+
+    static __device__ void publish_row(int row, const char* codes, int row_bytes, unsigned tag) {
+        for (int p = threadIdx.x; p < packs_of(row_bytes); p += step_threads) {
+            unsigned words[3];
+#pragma unroll
+            for (int i = 0; i < 3; ++i) {
+                const int at = p * pack_bytes + 4 * i;
+                words[i] = at < row_bytes ? *reinterpret_cast<const unsigned*>(codes + at) : 0;
+            }
+            publish(packs_of_row(row) + 2 * p, words[0], words[1], words[2], tag);
+        }
+    }
+
+    /// One pack of every row of another block at a time.
+    static __device__ void await_rows(char* codes, int row_bytes, int stride, unsigned tag) {
+        const int rows = step().rows;
+        const int own = static_cast<int>(blockIdx.x);
+        const Tagged* const first = packs_of_row(0);
+        const int row_words = state().map.code_row;
+#pragma unroll 1
+        for (int p = threadIdx.x; p < packs_of(row_bytes); p += step_threads) {
+            Pack packs[row_slots];
+            unsigned polls = 0;
+            bool there = true;
+            do {
+                there = true;
+#pragma unroll
+                for (int row = 0; row < row_slots; ++row)
+                    if (row < rows && row != own)
+                        packs[row] = look_at_pack(first + row * row_words + 2 * p);
+#pragma unroll
+                for (int row = 0; row < row_slots; ++row)
+                    there &= row >= rows || row == own || packs[row].tag() == tag;
+            } while (ask_again(there, polls));
+            __syncwarp(__activemask());
+#pragma unroll
+            for (int row = 0; row < row_slots; ++row)
+#pragma unroll
+                for (int i = 0; i < 3; ++i)
+                    if (row < rows && row != own && p * pack_bytes + 4 * i < row_bytes)
+                        *reinterpret_cast<unsigned*>(codes + row * stride + p * pack_bytes + 4 * i) =
+                            packs[row].word(i);
+        }
+    }
+
+    /// Gives the block what its threads hold of the residual. Ends with a barrier.
+    static __device__ void hand_over(float residual) {
+        if (static_cast<int>(threadIdx.x) < Map::max_residuals)
+            Map::template at<float>(Map::residual)[threadIdx.x] = residual;
         StepBarrier()();
     }
 
-    /// This thread's share of the weight scales that the block's tiles of a linear need: [tile][16].
-    static __device__ float own_weight_scale(int linear) {
-        if (format == WeightFormat::f16 || linear >= plan().last)
-            return 0.0F;
-        const int row_tile = plan().row_tile(linear, static_cast<int>(threadIdx.x) / 16);
-        const float* const scales = step().layers[linear / linears_a_layer].scales[linear % linears_a_layer];
-        return row_tile >= 0 ? scales[row_tile * 16 + threadIdx.x % 16] : 0.0F;
+    /// The residual that a linear's input is the norm of, or that its output is added to; not that of layer
+    /// 0.
+    static __device__ const Tagged* residual_before(int linear) {
+        const int in_layer = linear % linears_a_layer;
+        const bool middle = in_layer == static_cast<int>(StepLinear::gate_up) ||
+                            in_layer == static_cast<int>(StepLinear::down_proj);
+        return state().exchanged(middle ? state().map.middle : state().map.last);
     }
 
-    /// This thread's share of the residual that the block's tiles of a linear add to: [tile][row][16].
+    /// This thread's share of the residual that the block's tiles of o_proj or down_proj add to:
+    /// [tile][row][16].
     static __device__ float own_residual(int linear) {
         const DecodeStep& s = step();
         const int rows = row_slots == 1 ? 1 : s.rows;
         const int row = static_cast<int>(threadIdx.x) / 16 % rows;
         const int row_tile = plan().row_tile(linear, static_cast<int>(threadIdx.x) / 16 / rows);
         const int channel = row_tile * 16 + static_cast<int>(threadIdx.x) % 16;
-        return row_tile >= 0 && channel < s.shape.hidden
-                   ? __ldcg(s.residual + static_cast<std::size_t>(row) * s.shape.hidden + channel)
-                   : 0.0F;
-    }
-
-    static __device__ const float* gamma_before(int linear) {
-        if (linear == plan().last)
-            return step().final_gamma;
-        const StepLayer& layer = step().layers[linear / linears_a_layer];
-        return linear % linears_a_layer == 0 ? layer.input_gamma : layer.mlp_gamma;
+        if (row_tile < 0 || channel >= s.shape.hidden)
+            return 0.0F;
+        if (linear < 2) // o_proj of layer 0
+            return __ldcg(s.residual + static_cast<std::size_t>(row) * s.shape.hidden + channel);
+        return await(residual_before(linear) + row * state().map.hidden_row +
+                         place_of(channel, log_pairs_of_hidden),
+                     state().tag(linear - 2)); // the linear that added to it last
     }
 };
 
@@ -266,18 +364,19 @@ struct Device {
 };
 
 bool shape_fits(const DecodeStep& step, int blocks) {
-    using Map = SharedMap<WeightFormat::int4, 1>;
     const StepShape& s = step.shape;
     const AttentionShape& a = s.attention;
     const auto tiles_a_block = [&](int rows) { return ((rows + 15) / 16 + blocks - 1) / blocks; };
-    const int most_rows = std::max({a.qkv_size(), 2 * s.intermediate, s.hidden});
     return (a.head_dim == 64 || a.head_dim == 128) && a.heads / a.kv_heads <= 8 &&
            std::max(s.hidden, s.attended()) <= BlockRow<row_vectors>::max_cols &&
-           s.intermediate <= WarpBlocksRow<inner_blocks>::max_cols && s.hidden % 64 == 0 &&
+           s.intermediate <= BlockRow<inner_vectors>::max_cols && s.hidden % 64 == 0 &&
            s.attended() % 64 == 0 && s.intermediate % 64 == 0 &&
-           (step.hadamard_block == 1 || step.hadamard_block == 256) && s.linears() <= max_step_linears &&
-           tiles_a_block(most_rows) * 16 <= Map::max_weight_scales &&
-           tiles_a_block(s.hidden) * 16 * step.rows <= Map::max_residuals;
+           (step.hadamard_block == 1 ||
+            (step.hadamard_block == 256 && s.intermediate % 256 == 0 && step.format != WeightFormat::f16)) &&
+           s.linears() <= max_step_linears &&
+           tiles_a_block(s.hidden) * 16 * step.rows <=
+               (step.rows == 1 ? SharedMap<WeightFormat::int4, 1>::max_residuals
+                               : SharedMap<WeightFormat::int4, max_step_rows>::max_residuals);
 }
 
 } // namespace

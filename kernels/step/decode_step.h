@@ -4,6 +4,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/base/device_buffer.h"
 #include "kernels/gemm/packed_weights.h"
+#include "kernels/step/exchange.h"
 #include "kernels/step/step_shape.h"
 
 namespace quantscope::kernels {
@@ -17,18 +18,18 @@ struct StepLayer {
     const float* mlp_gamma;
 };
 
-/// What the blocks of a grid meet at; both counters are zero before a launch and after it.
-struct GridCounters {
-    unsigned arrived;
-    unsigned left;
+/// Kept from launch to launch; zeros before the first.
+struct StepCounters {
+    unsigned launches; ///< finished ones: makes each launch's tags its own
+    unsigned left;     ///< blocks that have finished
 };
 
 /// Most rows (sequences) of a step.
 constexpr int max_step_rows = 8;
 
 /// A whole decode step of a Llama model, from the embedded tokens in `residual` to the logits, as one kernel
-/// whose blocks stay resident and meet at barriers: weights stream through shared memory without a pause
-/// between linears. Results are those of the separate kernels, bit for bit.
+/// whose blocks stay resident and hand one another values through Tagged words: weights stream through shared
+/// memory without a pause between linears. Results are those of the separate kernels, bit for bit.
 struct DecodeStep {
     StepShape shape;
     WeightFormat format = WeightFormat::int4;
@@ -50,14 +51,12 @@ struct DecodeStep {
     int rows = 1;
     int splits = 1; ///< covers the longest row: splits_of(position + 1)
 
-    float* residual = nullptr;        ///< [rows][hidden]
-    float* qkv = nullptr;             ///< [rows][qkv_size]
-    float* partials = nullptr;        ///< [rows][heads][splits][split_part_size]
-    float* inner = nullptr;           ///< [rows][intermediate]
-    void* codes = nullptr;            ///< [rows][widest, padded] int8 or half
-    float* code_scales = nullptr;     ///< [rows]
-    float* logits = nullptr;          ///< [rows][vocab]
-    GridCounters* counters = nullptr; ///< zeros
+    float* residual =
+        nullptr; ///< [rows][hidden]: the embedded tokens; after the step, what the last norm reads
+    float* logits = nullptr; ///< [rows][vocab]
+    Tagged* exchange =
+        nullptr; ///< [ExchangeMap::words] for the most rows and splits; zeros before the first launch
+    StepCounters* counters = nullptr; ///< belongs to `exchange`
 };
 
 /// Whether the step kernel takes such a step on the current device; what it does not take, the separate

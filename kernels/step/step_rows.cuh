@@ -4,7 +4,7 @@
 #include "kernels/base/device.cuh"
 #include "kernels/rows/row_math.cuh"
 #include "kernels/rows/row_transform.h"
-#include "kernels/step/grid_barrier.cuh"
+#include "kernels/step/exchange.cuh"
 
 #include <cuda_fp16.h>
 
@@ -26,8 +26,8 @@ __device__ __noinline__ unsigned exact_codes(float4 v, float scale, float q) {
 }
 
 /// The same, mostly: v / s is a product with 1 / s unless that comes so near to where rounding turns that the
-/// last bits of the quotient matter. The product is wrong by at most 1.5 units in the last place: 2.3e-5 at
-/// 127.
+/// last bits of the quotient matter: reciprocal, product and quotient are rounded once each, so that they
+/// differ by 3 * 2^-24 (1.8e-7) of the quotient at most.
 __device__ __noinline__ unsigned quick_codes(float4 v, float scale, float q, float inverse) {
     constexpr float magic = 12582912.0F; // 1.5 * 2^23: adding it rounds to an integer, half to even
     bool sure = true;
@@ -35,7 +35,8 @@ __device__ __noinline__ unsigned quick_codes(float4 v, float scale, float q, flo
         const float product = __fmul_rn(x, inverse);
         const float quotient = fminf(fmaxf(product, -q), q);
         const float shifted = __fadd_rn(quotient, magic);
-        sure &= fabsf(__fsub_rn(quotient, __fsub_rn(shifted, magic))) < 0.49996F;
+        const float rest = fabsf(__fsub_rn(quotient, __fsub_rn(shifted, magic)));
+        sure &= __fmaf_rn(fabsf(quotient), 3e-7F, rest) < 0.5F;
         sure &= product == product;
         return __float_as_uint(shifted);
     };
@@ -82,22 +83,32 @@ struct BlockRow {
 
     static __device__ int column(int i) { return 4 * (static_cast<int>(threadIdx.x) + i * step_threads); }
 
-    /// @param from  [cols], written by other blocks; cols a multiple of 4
+    /// @param from  [cols], cols a multiple of 4
     __device__ void load(const float* from, int cols) {
 #pragma unroll
-        for (int i = 0; i < vectors; ++i) {
-            float4 four{0.0F, 0.0F, 0.0F, 0.0F};
-            if (column(i) < cols)
-                four = __ldcg(reinterpret_cast<const float4*>(from + column(i)));
-            v[i] = four;
-        }
+        for (int i = 0; i < vectors; ++i)
+            v[i] = column(i) < cols ? __ldcg(reinterpret_cast<const float4*>(from + column(i)))
+                                    : float4{0.0F, 0.0F, 0.0F, 0.0F};
     }
 
-    /// RMSNorm. @param gamma  [cols] or null. All threads; scratch: 16 floats.
-    __device__ void normalize(const float* gamma, int cols, float eps, float* scratch) {
-        BlockRow weights{};
-        if (gamma != nullptr)
-            weights.load(gamma, cols);
+    /// Waits for a row of other blocks. @param from  as place_of(element, log_pairs_of_hidden) says
+    __device__ void await(const Tagged* from, int cols, unsigned tag) {
+        float2 pairs[2 * vectors];
+        const auto offset = [](int i) {
+            return place_of(i / 2 * step_threads * 4, log_pairs_of_hidden) + i % 2 * 64;
+        };
+        int wanted = 0;
+#pragma unroll
+        for (int i = 0; i < vectors; ++i)
+            wanted += column(i) < cols ? 2 : 0;
+        await_pairs(from + place_of(column(0), log_pairs_of_hidden), offset, wanted, tag, pairs);
+#pragma unroll
+        for (int i = 0; i < vectors; ++i)
+            v[i] = {pairs[2 * i].x, pairs[2 * i].y, pairs[2 * i + 1].x, pairs[2 * i + 1].y};
+    }
+
+    /// RMSNorm. @param weights  gamma, if `weighted`. All threads; scratch: 16 floats.
+    __device__ void normalize(const BlockRow& weights, bool weighted, int cols, float eps, float* scratch) {
         float squares = 0.0F;
 #pragma unroll
         for (int i = 0; i < vectors; ++i) {
@@ -115,7 +126,7 @@ struct BlockRow {
         for (int i = 0; i < vectors; ++i) {
             v[i] = {__fmul_rn(v[i].x, inverse), __fmul_rn(v[i].y, inverse), __fmul_rn(v[i].z, inverse),
                     __fmul_rn(v[i].w, inverse)};
-            if (gamma != nullptr) {
+            if (weighted) {
                 const float4& g = weights.v[i];
                 v[i] = {__fmul_rn(v[i].x, g.x), __fmul_rn(v[i].y, g.y), __fmul_rn(v[i].z, g.z),
                         __fmul_rn(v[i].w, g.w)};
@@ -123,9 +134,10 @@ struct BlockRow {
         }
     }
 
-    /// Stores the row. @param out [padded cols] int8 or half, @param scale one float, codes only
-    __device__ void store(const RowCoding& coding, int cols, void* out, float* scale, float* scratch) const {
-        const int padded = padded_cols(cols);
+    /// Stores the row. @param padded  elements stored; zeros after the row's
+    /// @param out  [padded] int8 or half, @param scale  one float, codes only
+    __device__ void store(const RowCoding& coding, int padded, void* out, float* scale,
+                          float* scratch) const {
         if (coding.largest_code == 0) {
 #pragma unroll
             for (int i = 0; i < vectors; ++i)
@@ -152,17 +164,8 @@ struct BlockRow {
     }
 };
 
-struct Eight {
-    float v[8];
-};
-/// hadamard_256 as a function of its own, for the instruction cache's sake.
-__device__ __noinline__ Eight hadamard_of(Eight x) {
-    hadamard_256(x.v);
-    return x;
-}
-
-/// down_proj's input in registers, warp by warp: block i of a warp is the 256 elements from 256 * (warp +
-/// i * step_warps) on, of which a lane holds 8 neighbours.
+/// down_proj's input before its Hadamard transform, in registers, warp by warp: block i of a warp is the 256
+/// elements from 256 * (warp + i * step_warps) on, of which a lane holds 8 neighbours.
 template<int blocks>
 struct WarpBlocksRow {
     static constexpr int max_cols = blocks * step_threads * 8;
@@ -170,59 +173,72 @@ struct WarpBlocksRow {
 
     static __device__ int column(int i) { return 8 * (static_cast<int>(threadIdx.x) + i * step_threads); }
 
-    __device__ void load(const float* from, int cols) {
-#pragma unroll
-        for (int i = 0; i < blocks; ++i) {
-            float4 lower{0.0F, 0.0F, 0.0F, 0.0F};
-            float4 upper = lower;
-            if (column(i) < cols) { // cols is a multiple of 8
-                lower = __ldcg(reinterpret_cast<const float4*>(from + column(i)));
-                upper = __ldcg(reinterpret_cast<const float4*>(from + column(i) + 4));
-            }
-            const float all[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
-#pragma unroll
-            for (int k = 0; k < 8; ++k)
-                v[i][k] = all[k];
-        }
-    }
-
-    /// Hadamard of each 256; cols is a multiple of 256.
-    __device__ void transform(int cols) {
+    /// Waits for a row of other blocks; cols is a multiple of 256.
+    /// @param from  as place_of(element, log_pairs_of_blocks) says
+    __device__ void await(const Tagged* from, int cols, unsigned tag) {
+        float2 pairs[4 * blocks];
+        const auto offset = [](int i) {
+            return place_of(i / 4 * step_threads * 8, log_pairs_of_blocks) + i % 4 * 64;
+        };
+        int wanted = 0;
 #pragma unroll
         for (int i = 0; i < blocks; ++i)
-            if (column(i) < cols) { // the same for a whole warp
-                const Eight y =
-                    hadamard_of({v[i][0], v[i][1], v[i][2], v[i][3], v[i][4], v[i][5], v[i][6], v[i][7]});
+            wanted += column(i) < cols ? 4 : 0;
+        await_pairs(from + place_of(column(0), log_pairs_of_blocks), offset, wanted, tag, pairs);
 #pragma unroll
-                for (int k = 0; k < 8; ++k)
-                    v[i][k] = y.v[k];
-            }
+        for (int i = 0; i < 4 * blocks; ++i) {
+            v[i / 4][i % 4 * 2] = pairs[i].x;
+            v[i / 4][i % 4 * 2 + 1] = pairs[i].y;
+        }
     }
 
-    __device__ void store(const RowCoding& coding, int cols, void* out, float* scale, float* scratch) const {
-        const int padded = padded_cols(cols);
-        if (coding.largest_code == 0) {
+    /// hadamard_256 of each block; zeros stay zeros. All blocks at once, so that shuffles need not wait for
+    /// one another, and as a loop: what runs once a layer waits for its instructions too.
+    __device__ void transform() {
+        const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
-            for (int i = 0; i < blocks; ++i)
-                if (column(i) < padded) {
-                    const uint2 lower = BlockRow<1>::halves_of({v[i][0], v[i][1], v[i][2], v[i][3]});
-                    const uint2 upper = BlockRow<1>::halves_of({v[i][4], v[i][5], v[i][6], v[i][7]});
-                    static_cast<uint4*>(out)[column(i) / 8] = {lower.x, lower.y, upper.x, upper.y};
-                }
-            return;
+        for (int half = 1; half < 8; half *= 2)
+#pragma unroll
+            for (int b = 0; b < blocks; ++b)
+#pragma unroll
+                for (int i = 0; i < 8; ++i)
+                    if ((i & half) == 0) {
+                        const float lower = v[b][i];
+                        const float upper = v[b][i + half];
+                        v[b][i] = __fadd_rn(lower, upper);
+                        v[b][i + half] = __fsub_rn(lower, upper);
+                    }
+#pragma unroll 1
+        for (int distance = 1; distance < 32; distance *= 2) {
+            const float sign = (lane & distance) == 0 ? 1.0F : -1.0F;
+#pragma unroll
+            for (int b = 0; b < blocks; ++b)
+#pragma unroll
+                for (int i = 0; i < 8; ++i)
+                    v[b][i] = __fmaf_rn(v[b][i], sign, __shfl_xor_sync(0xFFFFFFFFU, v[b][i], distance));
         }
+#pragma unroll
+        for (int b = 0; b < blocks; ++b)
+#pragma unroll
+            for (int i = 0; i < 8; ++i)
+                v[b][i] = __fmul_rn(v[b][i], 0.0625F); // 1 / sqrt(256)
+    }
+
+    /// As BlockRow::store.
+    __device__ void store(const RowCoding& coding, int padded, void* out, float* scale,
+                          float* scratch) const {
         float largest = 0.0F;
 #pragma unroll
-        for (int i = 0; i < blocks; ++i)
+        for (int b = 0; b < blocks; ++b)
 #pragma unroll
-            for (int k = 0; k < 8; ++k)
-                largest = fmaxf(largest, fabsf(v[i][k]));
+            for (int i = 0; i < 8; ++i)
+                largest = fmaxf(largest, fabsf(v[b][i]));
         const Coder coder = coder_of_row(largest, coding, scale, scratch);
 #pragma unroll
-        for (int i = 0; i < blocks; ++i)
-            if (column(i) < padded)
-                static_cast<uint2*>(out)[column(i) / 8] = {coder.four(v[i][0], v[i][1], v[i][2], v[i][3]),
-                                                           coder.four(v[i][4], v[i][5], v[i][6], v[i][7])};
+        for (int b = 0; b < blocks; ++b)
+            if (column(b) < padded)
+                static_cast<uint2*>(out)[column(b) / 8] = {coder.four(v[b][0], v[b][1], v[b][2], v[b][3]),
+                                                           coder.four(v[b][4], v[b][5], v[b][6], v[b][7])};
     }
 };
 

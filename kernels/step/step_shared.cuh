@@ -2,7 +2,6 @@
 #pragma once
 
 #include "kernels/rows/row_transform.h"
-#include "kernels/step/grid_barrier.cuh"
 #include "kernels/step/step_attention.cuh"
 #include "kernels/step/step_plan.cuh"
 #include "kernels/step/weight_stream.cuh"
@@ -15,41 +14,42 @@ __device__ inline char* step_shared() {
     return step_shared_memory;
 }
 
-/// What the phases of a step hand on to one another. It lives here and not in registers: phases are functions
-/// of their own, so that none has to spill what others need.
-struct StepState {
-    DecodeStep step;
-    GridBarrier barrier;
-    int buffer;     ///< of the two sums, which the next set takes
-    int ring_stage; ///< WeightRing::Place of the next product
-    unsigned ring_parity;
-};
-
 /// What stands where in it, in bytes.
 template<WeightFormat format, int row_slots>
 struct SharedMap {
     using Ring = WeightRing<row_slots == 1 ? 6 : 3>;
-    static constexpr int max_weight_scales = step_threads;
-    static constexpr int max_residuals = step_threads;
+    static constexpr int scale_slots = format == WeightFormat::f16 ? 0 : weight_scale_slots;
+    static constexpr int max_residuals = row_slots == 1 ? step_threads / 4 : step_threads;
 
     static constexpr int most_in_flight =
         format == WeightFormat::int4 ? 1 : 2; ///< chunks (kernels/README.md)
+    /// Row tiles between two barriers of a block; even.
+    static constexpr int set_tiles(WeightFormat of) {
+        return of == WeightFormat::f16 && (row_slots > 1 || format == WeightFormat::f16) ? 2 : 6;
+    }
     static constexpr int sums_bytes =
-        2 * set_tiles * step_warps * 16 * row_slots * 4; ///< what lm_head's halves take
+        2 * 16 * row_slots * 4 *
+        (row_slots == 1 ? set_tiles(format) * step_warps : set_tiles(WeightFormat::f16) * step_warps);
 
-    static constexpr int sums = Ring::bytes;                               ///< SetSums
-    static constexpr int weight_scales = sums + sums_bytes;                ///< [own row tiles][16]
-    static constexpr int residual = weight_scales + max_weight_scales * 4; ///< [own row tiles][rows][16]
-    static constexpr int scales = residual + max_residuals * 4; ///< [row_slots] of the input's codes
-    static constexpr int scratch = scales + 64;                 ///< 2 x 32 floats
-    static constexpr int state = scratch + 2 * 128;             ///< StepState
+    static constexpr int sums = Ring::bytes;                          ///< SetSums
+    static constexpr int weight_scales = sums + sums_bytes;           ///< [scale_slots][16]
+    static constexpr int residual = weight_scales + scale_slots * 64; ///< [own row tiles][rows][16]
+    static constexpr int scales = residual + max_residuals * 4;       ///< [row_slots] of the input's codes
+    static constexpr int scratch = scales + 64;                       ///< 2 x 32 floats
+    static constexpr int state = scratch + 2 * 128;                   ///< StepState
     static constexpr int ring_barriers = state + (sizeof(StepState) + 127) / 128 * 128;
     static constexpr int plan = ring_barriers + (Ring::barrier_bytes + 15) / 16 * 16; ///< StepPlan
     static constexpr int codes = (plan + StepPlan::bytes(max_step_linears) + 127) / 128 * 128;
 
+    /// Codes of a row: of one row zeros fill the groups of all warps, so that all multiply alike.
+    __host__ __device__ static constexpr int code_cols(int cols, bool halves) {
+        const int round =
+            row_slots == 1 ? step_warps * group_tiles(halves ? WeightFormat::f16 : format) * 64 : 64;
+        return (cols + round - 1) / round * round;
+    }
     /// Bytes between two rows of codes: 64 more than a multiple of 128, so that reads hit all banks.
     __host__ __device__ static constexpr int code_stride(int cols, bool halves) {
-        return (padded_cols(cols) * (halves ? 2 : 1) + 127) / 128 * 128 + (row_slots == 1 ? 0 : 64);
+        return (code_cols(cols, halves) * (halves ? 2 : 1) + 127) / 128 * 128 + (row_slots == 1 ? 0 : 64);
     }
     /// Of all; codes share their place with the attention's.
     static std::size_t total(const StepShape& s) {
@@ -65,7 +65,9 @@ struct SharedMap {
         return codes + (rows > attention ? rows : attention);
     }
 
-    static __device__ Ring ring() { return {step_shared(), step_shared() + ring_barriers}; }
+    static __device__ Ring ring() {
+        return {step_shared(), step_shared() + weight_scales, step_shared() + ring_barriers};
+    }
 
     template<class T>
     static __device__ T* at(int offset) {

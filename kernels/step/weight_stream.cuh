@@ -5,73 +5,70 @@
 
 namespace quantscope::kernels {
 
-/// All weights of a decode step that a block multiplies, in order: linear after linear; the block's row tiles
-/// in sets; of a set the chunks of 16 groups of column tiles (a group a warp); of a chunk the set's row
-/// tiles.
+/// All weights of a decode step that a block multiplies, in order: linear after linear, the block's row tiles
+/// one after the other, of a row tile the chunks of 16 groups of column tiles (a group a warp).
 class StreamWalk {
   public:
     __device__ explicit StreamWalk(const StepPlan& plan) : plan_(plan) { enter_next_linear(); }
 
     __device__ bool ended() const { return from_ == nullptr; }
     __device__ const std::uint8_t* from() const { return from_; }
-    __device__ int bytes() const { return min(chunk_bytes, row_bytes_ - chunk_ * chunk_bytes); }
+    __device__ int bytes() const { return min(chunk_bytes, left_); }
+    /// The row tile's 16 weight scales, with its first chunk only; else null.
+    __device__ const float* scales() const { return scales_; }
+    __device__ int tile_with_scales() const { return tile_with_scales_; } ///< its number among such tiles
 
     __device__ void advance() {
-        if (++member_ < members_) {
-            from_ += set_stride_;
+        left_ -= chunk_bytes;
+        from_ += chunk_bytes;
+        tile_with_scales_ += scales_ != nullptr ? 1 : 0;
+        scales_ = nullptr;
+        if (left_ > 0)
             return;
-        }
-        member_ = 0;
-        if (++chunk_ * chunk_bytes < row_bytes_) {
-            from_ += chunk_bytes - (members_ - 1) * set_stride_;
-            return;
-        }
-        first_tile_ += set_tiles * static_cast<int>(gridDim.x);
-        if (first_tile_ < row_tiles_)
-            enter_set();
+        row_tile_ += static_cast<int>(gridDim.x);
+        if (--tiles_left_ > 0)
+            enter_tile();
         else
             enter_next_linear();
     }
 
   private:
-    __device__ void enter_set() {
-        const int grid = static_cast<int>(gridDim.x);
-        member_ = 0;
-        chunk_ = 0;
-        members_ = min(set_tiles, (row_tiles_ - first_tile_ + grid - 1) / grid);
-        from_ = plan_.linears[linear_].tiles + static_cast<std::size_t>(first_tile_) * row_bytes_;
+    __device__ void enter_tile() {
+        const StepPlan::Entry& entry = plan_.linears[linear_];
+        left_ = plan_.kind(linear_).row_bytes;
+        from_ = entry.tiles + static_cast<std::size_t>(row_tile_) * left_;
+        if (entry.scales != nullptr)
+            scales_ = entry.scales + row_tile_ * 16;
     }
 
     __device__ void enter_next_linear() {
         from_ = nullptr;
         while (++linear_ < plan_.count()) {
-            const LinearKind& kind = plan_.kind(linear_);
-            row_tiles_ = kind.row_tiles;
-            row_bytes_ = kind.row_bytes;
-            set_stride_ = static_cast<long long>(row_bytes_) * static_cast<int>(gridDim.x);
-            first_tile_ = plan_.linears[linear_].first_tile;
-            if (first_tile_ < row_tiles_) {
-                enter_set();
+            row_tile_ = plan_.linears[linear_].first_tile;
+            tiles_left_ = plan_.linears[linear_].tiles_here;
+            if (tiles_left_ > 0) {
+                enter_tile();
                 return;
             }
         }
     }
 
     const StepPlan& plan_;
-    const std::uint8_t* from_ = nullptr; ///< the next chunk; null: the stream has ended
-    long long set_stride_ = 0;           ///< bytes between row tiles of a set
+    const std::uint8_t* from_ = nullptr; ///< null: the stream has ended
+    const float* scales_ = nullptr;
+    int tile_with_scales_ = 0;
+    int left_ = 0; ///< bytes of the row tile from there on
     int linear_ = -1;
-    int first_tile_ = 0;
-    int row_tiles_ = 0;
-    int row_bytes_ = 0;
-    int chunk_ = 0;
-    int member_ = 0;
-    int members_ = 0;
+    int row_tile_ = 0;
+    int tiles_left_ = 0;
 };
+
+/// Row tiles whose weight scales have a place in shared memory: more than the ring and two sets hold.
+constexpr int weight_scale_slots = 32;
 
 /// A block's ring of chunks in shared memory. One thread of its own fills it for the whole step and runs
 /// ahead of the products by the whole ring, across linears and layers, so that memory stays busy while blocks
-/// wait for one another. A stage is one bulk copy (sm_90).
+/// wait for one another. A stage is a chunk, by bulk copy (sm_90).
 template<int stages_>
 class WeightRing {
   public:
@@ -79,9 +76,11 @@ class WeightRing {
     static constexpr int bytes = stages * chunk_bytes;
     static constexpr int barrier_bytes = 2 * stages * 8;
 
-    /// @param ring  [stages] chunks, @param barriers  barrier_bytes; shared memory
-    __device__ WeightRing(const char* ring, const char* barriers)
-        : ring_(address_of(ring)), full_(address_of(barriers)), empty_(full_ + stages * 8) {}
+    /// @param ring  [stages] chunks, @param scales  [weight_scale_slots][16] floats, @param barriers
+    /// barrier_bytes; shared memory
+    __device__ WeightRing(const char* ring, const char* scales, const char* barriers)
+        : ring_(address_of(ring)), scales_(address_of(scales)), full_(address_of(barriers)),
+          empty_(full_ + stages * 8) {}
 
     /// A warp's place in the ring: of the chunk that it multiplies next.
     struct Place {
@@ -123,14 +122,13 @@ class WeightRing {
                 ++in_flight;
             }
             const std::uint32_t full = full_ + stage * 8;
-            const int count = walk.bytes();
-            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(full), "r"(count)
+            const bool scales = walk.scales() != nullptr;
+            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(full),
+                         "r"(walk.bytes() + (scales ? 64 : 0))
                          : "memory");
-            asm volatile(
-                "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
-                    "r"(ring_ + stage * chunk_bytes),
-                "l"(walk.from()), "r"(count), "r"(full)
-                : "memory");
+            copy(ring_ + stage * chunk_bytes, walk.from(), walk.bytes(), full);
+            if (scales)
+                copy(scales_ + walk.tile_with_scales() % weight_scale_slots * 64, walk.scales(), 64, full);
             if (++stage == stages) {
                 stage = 0;
                 parity ^= 1U;
@@ -138,33 +136,37 @@ class WeightRing {
         }
     }
 
-    /// This lane's vectors of the warp's group.
-    template<int vectors>
-    __device__ void read(const Place& place, uint4 (&out)[vectors]) const {
+    /// Waits for the stage. Where this lane's first vector of the warp's group is, in shared memory.
+    __device__ std::uint32_t group(const Place& place) const {
         wait(full_ + place.stage * 8, place.parity);
-        const std::uint32_t at = ring_ + place.stage * chunk_bytes +
-                                 static_cast<int>(threadIdx.x) / 32 * group_bytes + threadIdx.x % 32 * 16;
-#pragma unroll
-        for (int v = 0; v < vectors; ++v)
-            asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
-                         : "=r"(out[v].x), "=r"(out[v].y), "=r"(out[v].z), "=r"(out[v].w)
-                         : "r"(at + v * 512)
+        return ring_ + place.stage * chunk_bytes + static_cast<int>(threadIdx.x) / 32 * group_bytes +
+               threadIdx.x % 32 * 16;
+    }
+    /// The lane's vector v of a group.
+    static __device__ uint4 vector(std::uint32_t group, int v) {
+        uint4 out;
+        asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(out.x), "=r"(out.y), "=r"(out.z), "=r"(out.w)
+                     : "r"(group + v * 512)
+                     : "memory");
+        return out;
+    }
+
+    /// The warp has read what it needs.
+    __device__ void release(const Place& place) const {
+        __syncwarp();
+        if (threadIdx.x % 32 == 0)
+            asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(empty_ + place.stage * 8)
                          : "memory");
     }
 
-    /// The warp has used what it read, of one place or of two.
-    __device__ void release(const Place& first, const Place& second, bool both) const {
-        __syncwarp();
-        if (threadIdx.x % 32 == 0) {
-            release(first);
-            if (both)
-                release(second);
-        }
-    }
-
   private:
-    __device__ void release(const Place& place) const {
-        asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(empty_ + place.stage * 8) : "memory");
+    static __device__ void copy(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
+        asm volatile(
+            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                to),
+            "l"(from), "r"(bytes), "r"(barrier)
+            : "memory");
     }
     static __device__ std::uint32_t address_of(const char* shared) {
         return static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
@@ -181,6 +183,7 @@ class WeightRing {
     }
 
     std::uint32_t ring_;
+    std::uint32_t scales_;
     std::uint32_t full_;
     std::uint32_t empty_;
 };

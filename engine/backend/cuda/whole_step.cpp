@@ -64,11 +64,6 @@ Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const Mo
     step_.slots = w.rows.device_list(RowLists::slots);
     step_.positions = w.rows.device_list(RowLists::positions);
     step_.residual = w.residual.data();
-    step_.qkv = w.qkv.data();
-    step_.partials = w.partials.data();
-    step_.inner = w.inner.data();
-    step_.codes = w.input.data();
-    step_.code_scales = w.scales.data();
     step_.logits = w.logits.data();
     step_.counters = counters_.data();
     for (const int rows : {1, 2, 4, kernels::max_step_rows}) {
@@ -80,6 +75,12 @@ Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const Mo
         }
         most_rows_ = rows;
     }
+    if (most_rows_ == 0) {
+        return {};
+    }
+    QS_TRY(exchange_.allocate(kernels::ExchangeMap(step_.shape, most_rows_, w.max_splits).words));
+    QS_CUDA_TRY(cudaMemset(exchange_.data(), 0, exchange_.bytes()), "clearing exchanged values");
+    step_.exchange = exchange_.data();
     return {};
 }
 

@@ -29,7 +29,8 @@ class WholeStep {
     int most_rows_ = 0;
     kernels::DecodeStep step_;
     kernels::DeviceBuffer<kernels::StepLayer> layers_;
-    kernels::DeviceBuffer<kernels::GridCounters> counters_;
+    kernels::DeviceBuffer<kernels::Tagged> exchange_;
+    kernels::DeviceBuffer<kernels::StepCounters> counters_;
 };
 
 } // namespace quantscope::cuda
