@@ -26,8 +26,8 @@ bool same_bits(const std::vector<__half>& a, const std::vector<__half>& b) {
     return std::memcmp(a.data(), b.data(), a.size() * sizeof(__half)) == 0;
 }
 
-/// The step kernel against the separate kernels, all outputs bit for bit; twice, as the counters of its
-/// barriers must be left as they were.
+/// The step kernel against the separate kernels, all outputs bit for bit; twice, as tags must differ from
+/// launch to launch.
 Status check_one(const StepShape& shape, WeightFormat format, int hadamard_block,
                  const std::vector<std::int32_t>& positions, unsigned seed, CheckResult& result) {
     StepModel model;
