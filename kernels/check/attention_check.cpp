@@ -215,6 +215,7 @@ Status check_attend(const AttentionShape& shape, int rows, Form form, bool codes
 /// What a head of k or v is in the cache: numbers, and the scale of codes.
 std::vector<float> cached(const float* head, int head_dim, bool codes) {
     std::vector<float> out;
+    out.reserve(static_cast<std::size_t>(head_dim) + 1);
     float scale = 0.0F;
     for (int i = 0; i < head_dim; ++i)
         scale = std::fmax(scale, std::fabs(head[i]) / 127.0F);

@@ -4,10 +4,18 @@
 #include "kernels/gemm/wgmma_gemm.h"
 #include "kernels/rows/row_transform.h"
 
+#include <bit>
 #include <cstring>
 
 namespace quantscope::kernels {
 namespace {
+
+bool same_bits(float a, float b) {
+    return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+}
+bool same_bits(__half a, __half b) {
+    return std::bit_cast<std::uint16_t>(a) == std::bit_cast<std::uint16_t>(b);
+}
 
 struct Case {
     WeightFormat format;
@@ -257,14 +265,13 @@ Status check_heads(WeightFormat format, std::mt19937& random, CheckResult& resul
     }
     const auto compare = [&](const auto& a, const auto& b, std::size_t stride, std::size_t count,
                              const char* what) -> Status {
-        using T = std::remove_pointer_t<decltype(a.data())>;
-        std::vector<T> one;
-        std::vector<T> other;
+        std::vector<std::remove_pointer_t<decltype(a.data())>> one;
+        decltype(one) other;
         QS_TRY(download(a, one, "running wgmma_gemm"));
         QS_TRY(download(b, other, "running wgmma_gemm and rotate_and_append"));
         for (std::size_t i = 0; i < one.size() && result.passed; ++i) {
             const bool padding = what[0] == 'q' && row_slots[i / stride] < 0; // rotated in one only
-            if (i % stride < count && !padding && std::memcmp(&one[i], &other[i], sizeof(T)) != 0) {
+            if (i % stride < count && !padding && !same_bits(one[i], other[i])) {
                 result.passed = false;
                 result.detail = std::string(what) + " " + std::to_string(i) + " differs";
             }
@@ -285,7 +292,7 @@ void check_wgmma(std::mt19937& random, CheckList& results) {
     if (!has_wgmma(fits).ok() || !fits)
         return;
     SplitSums sums;
-    const Status room = sums.allocate(); // whichever checks are asked for
+    Status room = sums.allocate(); // whichever checks are asked for
     run_check(results, "wgmma: room for split sums", [&](CheckResult&) { return room; });
     if (!room.ok())
         return;
