@@ -74,17 +74,7 @@ struct Sequence {
     __device__ int keys(int split) const { return min(split_keys, position + 1 - split * split_keys); }
 };
 
-/// A stage of the ring, and the parity of its turn.
-struct Turn {
-    int stage = 0;
-    int parity = 0;
-    __device__ void advance() {
-        if (++stage == stages) {
-            stage = 0;
-            parity ^= 1;
-        }
-    }
-};
+using Turn = RingPlace<stages>;
 
 /// One thread: for each of the block's sequences first the keys, then the values.
 template<int head_dim>

@@ -58,17 +58,7 @@ class Shared {
     std::uint32_t base_;
 };
 
-/// A place in the ring of tiles.
-struct Turn {
-    int stage = 0;
-    int parity = 0;
-    __device__ void advance() {
-        if (++stage == stages) {
-            stage = 0;
-            parity ^= 1;
-        }
-    }
-};
+using Turn = RingPlace<stages>;
 
 /// A block's pieces: those with most keys (the last rows) come first, dealt out there and back, so that all
 /// blocks get nearly the same work.

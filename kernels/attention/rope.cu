@@ -26,15 +26,7 @@ __device__ HeadPart rotated_part(const AttentionShape& s, const float* x, int he
         const std::size_t angle = static_cast<std::size_t>(position) * half + i;
         const float4 cosine = *reinterpret_cast<const float4*>(cosines + angle);
         const float4 sine = *reinterpret_cast<const float4*>(sines + angle);
-        const auto rotate = [](float& first, float& second, float c, float s) {
-            const float2 rotated = rotate_pair(first, second, c, s);
-            first = rotated.x;
-            second = rotated.y;
-        };
-        rotate(a.x, b.x, cosine.x, sine.x);
-        rotate(a.y, b.y, cosine.y, sine.y);
-        rotate(a.z, b.z, cosine.z, sine.z);
-        rotate(a.w, b.w, cosine.w, sine.w);
+        rotate_four(a, b, cosine, sine);
     }
     return {a, b};
 }

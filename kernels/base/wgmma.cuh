@@ -41,6 +41,20 @@ __device__ inline void wait_barrier(std::uint32_t barrier, int parity) {
                      : "memory");
 }
 
+/// A stage of a ring of mbarriers, and the parity of its turn.
+template<int stages>
+struct RingPlace {
+    int stage = 0;
+    int parity = 0;
+
+    __device__ void advance() {
+        if (++stage == stages) {
+            stage = 0;
+            parity ^= 1;
+        }
+    }
+};
+
 // --- bulk copies; everything in multiples of 16 bytes ---
 
 __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int bytes, std::uint32_t barrier) {

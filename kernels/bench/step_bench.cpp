@@ -13,26 +13,6 @@ const char* name_of(WeightFormat format) {
     return format == WeightFormat::int4 ? "int4" : format == WeightFormat::int8 ? "int8" : "f16";
 }
 
-/// The separate kernels of a step as one graph.
-Status time_graph(StepModel& model, cudaStream_t stream, float& ms) {
-    cudaGraph_t graph{};
-    cudaGraphExec_t exec{};
-    QS_CUDA_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capturing a step");
-    QS_TRY(model.run_separately(stream));
-    QS_CUDA_TRY(cudaStreamEndCapture(stream, &graph), "capturing a step");
-    QS_CUDA_TRY(cudaGraphInstantiate(&exec, graph, 0), "instantiating a step");
-    QS_TRY(median_ms(
-        31, stream,
-        [&]() -> Status {
-            QS_CUDA_TRY(cudaGraphLaunch(exec, stream), "launching a step");
-            return {};
-        },
-        ms));
-    QS_CUDA_TRY(cudaGraphExecDestroy(exec), "destroying a step");
-    QS_CUDA_TRY(cudaGraphDestroy(graph), "destroying a step");
-    return {};
-}
-
 Status bench_whole_step(WeightFormat format, int rows, double ceiling, cudaStream_t stream) {
     StepModel model;
     const std::vector<std::int32_t> positions(static_cast<std::size_t>(rows), 144);
@@ -45,7 +25,8 @@ Status bench_whole_step(WeightFormat format, int rows, double ceiling, cudaStrea
     if (fits)
         QS_TRY(median_ms(
             31, stream, [&] { return model.run_step(stream); }, whole));
-    QS_TRY(time_graph(model, stream, separate));
+    QS_TRY(median_graph_ms(
+        31, stream, [&] { return model.run_separately(stream); }, separate));
     std::printf("%-4s %d rows: floor %.3f ms; separate kernels %.3f ms (%.0f %% of the read ceiling)",
                 name_of(format), rows, floor_ms, separate, 100 * floor_ms / separate);
     if (fits)

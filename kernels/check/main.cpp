@@ -76,20 +76,14 @@ Status bench_step(WeightFormat format, int batch, double ceiling, const SplitSum
 
     RowLayout layout{};
     QS_TRY(row_layout_for(format, batch, false, layout));
-    cudaGraph_t graph{};
-    cudaGraphExec_t exec{};
-    QS_CUDA_TRY(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capturing a step");
-    for (int i = 0; i < layers * 4; ++i)
-        QS_TRY(multiply({&weights[i], activations.data(), scales.data(), batch, out.data(),
-                         linears[i % 4].epilogue, i > 0, layout, &sums},
-                        stream));
-    QS_CUDA_TRY(cudaStreamEndCapture(stream, &graph), "capturing a step");
-    QS_CUDA_TRY(cudaGraphInstantiate(&exec, graph, 0), "instantiating a step");
     float ms = 0;
-    QS_TRY(median_ms(
+    QS_TRY(median_graph_ms(
         31, stream,
         [&]() -> Status {
-            QS_CUDA_TRY(cudaGraphLaunch(exec, stream), "launching a step");
+            for (int i = 0; i < layers * 4; ++i)
+                QS_TRY(multiply({&weights[i], activations.data(), scales.data(), batch, out.data(),
+                                 linears[i % 4].epilogue, i > 0, layout, &sums},
+                                stream));
             return {};
         },
         ms));
@@ -99,8 +93,6 @@ Status bench_step(WeightFormat format, int batch, double ceiling, const SplitSum
                 : format == WeightFormat::int8 ? "int8"
                                                : "f16",
                 batch, ms, floor_ms, 100 * floor_ms / ms);
-    QS_CUDA_TRY(cudaGraphExecDestroy(exec), "destroying a step");
-    QS_CUDA_TRY(cudaGraphDestroy(graph), "destroying a step");
     return {};
 }
 

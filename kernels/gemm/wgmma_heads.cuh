@@ -63,7 +63,7 @@ class HeadWriter {
                 float4 a = *reinterpret_cast<const float4*>(from + at);
                 float4 b = *reinterpret_cast<const float4*>(from + at + head_dim / 2);
                 if (rotates())
-                    rotate(a, b, cosine_[i], sine_[i]);
+                    rotate_four(a, b, cosine_[i], sine_[i]);
                 if (head_ < s.heads) {
                     *reinterpret_cast<float4*>(query + at) = a;
                     *reinterpret_cast<float4*>(query + at + head_dim / 2) = b;
@@ -95,17 +95,6 @@ class HeadWriter {
                (static_cast<std::size_t>(kv_head) * s.context + position_) * head_dim + element_;
     }
 
-    static __device__ void rotate(float4& a, float4& b, const float4& cosine, const float4& sine) {
-        const auto one = [](float& first, float& second, float c, float s) {
-            const float2 rotated = rotate_pair(first, second, c, s);
-            first = rotated.x;
-            second = rotated.y;
-        };
-        one(a.x, b.x, cosine.x, sine.x);
-        one(a.y, b.y, cosine.y, sine.y);
-        one(a.z, b.z, cosine.z, sine.z);
-        one(a.w, b.w, cosine.w, sine.w);
-    }
     static __device__ void store(__half* at, const float4& v) {
         alignas(8) const __half2 pairs[2] = {__floats2half2_rn(v.x, v.y), __floats2half2_rn(v.z, v.w)};
         *reinterpret_cast<uint2*>(at) = *reinterpret_cast<const uint2*>(pairs);

@@ -75,7 +75,7 @@ struct LinearOutput {
 /// How far a block's products are before a linear.
 struct StepPosition {
     int ring_stage; ///< WeightRing::Place
-    unsigned ring_parity;
+    int ring_parity;
     int set;        ///< number of the next set of row tiles
     int scale_tile; ///< row tiles with weight scales so far
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/wgmma.cuh"
 #include "kernels/step/step_plan.cuh"
 
 namespace quantscope::kernels {
@@ -79,28 +80,16 @@ class WeightRing {
     /// @param ring  [stages] chunks, @param scales  [weight_scale_slots][16] floats, @param barriers
     /// barrier_bytes; shared memory
     __device__ WeightRing(const char* ring, const char* scales, const char* barriers)
-        : ring_(address_of(ring)), scales_(address_of(scales)), full_(address_of(barriers)),
+        : ring_(shared_address(ring)), scales_(shared_address(scales)), full_(shared_address(barriers)),
           empty_(full_ + stages * 8) {}
 
-    /// A warp's place in the ring: of the chunk that it multiplies next.
-    struct Place {
-        int stage;
-        unsigned parity;
-
-        __device__ void advance() {
-            if (++stage == stages) {
-                stage = 0;
-                parity ^= 1U;
-            }
-        }
-    };
+    using Place = RingPlace<stages>; ///< of the chunk that a warp multiplies next
 
     /// One thread, before any other call; the block meets after it.
     __device__ void init() const {
         for (int i = 0; i < stages; ++i) {
-            asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(full_ + i * 8) : "memory");
-            asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(empty_ + i * 8), "n"(step_warps)
-                         : "memory");
+            init_barrier(full_ + i * 8, 1);
+            init_barrier(empty_ + i * 8, step_warps);
         }
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     }
@@ -110,29 +99,25 @@ class WeightRing {
     /// on which all blocks wait, behind them (kernels/README.md).
     __device__ void fill(const StepPlan& plan, int most_in_flight) const {
         StreamWalk walk(plan);
-        unsigned parity = 1; // the first round finds all stages empty
-        Place oldest{0, 0};  // of those in flight
+        Place place{0, 1}; // the first round finds all stages empty
+        Place oldest;      // of those in flight
         int in_flight = 0;
-        for (int stage = 0; !walk.ended(); walk.advance()) {
-            wait(empty_ + stage * 8, parity);
+        for (; !walk.ended(); walk.advance()) {
+            wait(empty_ + place.stage * 8, place.parity);
             if (in_flight == most_in_flight) {
                 wait(full_ + oldest.stage * 8, oldest.parity);
                 oldest.advance();
             } else {
                 ++in_flight;
             }
-            const std::uint32_t full = full_ + stage * 8;
+            const std::uint32_t full = full_ + place.stage * 8;
             const bool scales = walk.scales() != nullptr;
-            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(full),
-                         "r"(walk.bytes() + (scales ? 64 : 0))
-                         : "memory");
-            copy(ring_ + stage * chunk_bytes, walk.from(), walk.bytes(), full);
+            arrive_expecting(full, walk.bytes() + (scales ? 64 : 0));
+            copy_bulk(ring_ + place.stage * chunk_bytes, walk.from(), walk.bytes(), full);
             if (scales)
-                copy(scales_ + walk.tile_with_scales() % weight_scale_slots * 64, walk.scales(), 64, full);
-            if (++stage == stages) {
-                stage = 0;
-                parity ^= 1U;
-            }
+                copy_bulk(scales_ + walk.tile_with_scales() % weight_scale_slots * 64, walk.scales(), 64,
+                          full);
+            place.advance();
         }
     }
 
@@ -156,22 +141,12 @@ class WeightRing {
     __device__ void release(const Place& place) const {
         __syncwarp();
         if (threadIdx.x % 32 == 0)
-            asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(empty_ + place.stage * 8)
-                         : "memory");
+            arrive(empty_ + place.stage * 8);
     }
 
   private:
-    static __device__ void copy(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
-        asm volatile(
-            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-                to),
-            "l"(from), "r"(bytes), "r"(barrier)
-            : "memory");
-    }
-    static __device__ std::uint32_t address_of(const char* shared) {
-        return static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
-    }
-    static __device__ void wait(std::uint32_t barrier, unsigned parity) {
+    /// wait_barrier without a register for the answer.
+    static __device__ void wait(std::uint32_t barrier, int parity) {
         asm volatile("{\n"
                      ".reg .pred done;\n"
                      "again:\n"
