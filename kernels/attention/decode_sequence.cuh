@@ -17,12 +17,11 @@ namespace quantscope::kernels::decode_detail {
 constexpr int compute_warps = 8;
 constexpr int compute_threads = compute_warps * 32;
 constexpr int threads = compute_threads + 32;
-constexpr int stages = 4; ///< of split_keys keys or values
-constexpr int blocks_a_multiprocessor = 3;
 
 /// Shared memory of a block, for `group` query heads; every part a multiple of 16 bytes.
-template<int head_dim>
+template<int head_dim, int stages_>
 struct Layout {
+    static constexpr int stages = stages_; ///< of split_keys keys or values
     static constexpr int stage_bytes = split_keys * head_dim * 2;
     std::uint8_t* ring;  ///< [stages][stage_bytes]
     __half* new_key;     ///< [head_dim]
@@ -74,12 +73,10 @@ struct Sequence {
     __device__ int keys(int split) const { return min(split_keys, position + 1 - split * split_keys); }
 };
 
-using Turn = RingPlace<stages>;
-
 /// One thread: for each of the block's sequences first the keys, then the values.
-template<int head_dim>
-__device__ void bring_cache(const AttentionRows& r, const Layout<head_dim>& m) {
-    Turn turn;
+template<int head_dim, int stages>
+__device__ void bring_cache(const AttentionRows& r, const Layout<head_dim, stages>& m) {
+    RingPlace<stages> turn;
     bool refill = false;
     const int items = r.rows * r.shape.kv_heads;
     for (int item = blockIdx.x; item < items; item += gridDim.x) {
@@ -109,10 +106,19 @@ __device__ inline float2 floats_of(std::uint32_t pair) {
     return __half22float2(*reinterpret_cast<const __half2*>(&pair));
 }
 
-/// Rotates the query heads and the new key; the key and the value also go into the cache.
+/// Cosine and sine of the pairs that a thread rotates.
 template<int head_dim>
-__device__ void take_new_token(const AttentionRows& r, const Sequence& s, const Layout<head_dim>& m,
-                               const float* cosines, const float* sines) {
+__device__ float2 angle_of(const Sequence& s, const float* cosines, const float* sines) {
+    constexpr int half = head_dim / 2;
+    static_assert(compute_threads % half == 0);
+    const std::size_t at = static_cast<std::size_t>(max(s.position, 0)) * half + threadIdx.x % half;
+    return {cosines[at], sines[at]};
+}
+
+/// Rotates the query heads and the new key; the key and the value also go into the cache.
+template<int head_dim, int stages>
+__device__ void take_new_token(const AttentionRows& r, const Sequence& s, const Layout<head_dim, stages>& m,
+                               float2 angle) {
     constexpr int half = head_dim / 2;
     const AttentionShape& shape = r.shape;
     const float* const qkv = r.qkv + static_cast<std::size_t>(s.row) * shape.qkv_size();
@@ -124,10 +130,8 @@ __device__ void take_new_token(const AttentionRows& r, const Sequence& s, const 
         const float a = qkv[head * head_dim + i];
         const float b = qkv[head * head_dim + i + half];
         float2 pair{a, b};
-        if (number <= s.group) {
-            const std::size_t angle = static_cast<std::size_t>(s.position) * half + i;
-            pair = rotate_pair(a, b, cosines[angle], sines[angle]);
-        }
+        if (number <= s.group)
+            pair = rotate_pair(a, b, angle.x, angle.y);
         if (number < s.group) {
             m.query[number * head_dim + i] = pair.x;
             m.query[number * head_dim + i + half] = pair.y;
@@ -143,8 +147,8 @@ __device__ void take_new_token(const AttentionRows& r, const Sequence& s, const 
 }
 
 /// Scores of a split's keys: 8 threads a key, each a chain of 8 dimensions (and of those 64 further).
-template<int head_dim>
-__device__ void score_split(const Layout<head_dim>& m, const Sequence& s, int split,
+template<int head_dim, int stages>
+__device__ void score_split(const Layout<head_dim, stages>& m, const Sequence& s, int split,
                             const std::uint8_t* stage, float scale) {
     constexpr int vectors = head_dim / 64;
     const int count = s.keys(split);
@@ -270,8 +274,9 @@ __device__ void sum_values(const float* exponentials, int count, const __half* v
 }
 
 /// As join_splits().
-template<int head_dim>
-__device__ void join(const AttentionRows& r, const Sequence& s, const Layout<head_dim>& m, float* out) {
+template<int head_dim, int stages>
+__device__ void join(const AttentionRows& r, const Sequence& s, const Layout<head_dim, stages>& m,
+                     float* out) {
     for (int item = threadIdx.x; item < s.group * head_dim; item += compute_threads) {
         const int g = item / head_dim;
         const float2* const peaks = m.peaks + g * s.splits;
@@ -293,14 +298,13 @@ __device__ void join(const AttentionRows& r, const Sequence& s, const Layout<hea
 
 /// The computing threads' part of one sequence. No barrier at its end is needed: what join() reads is written
 /// two barriers later.
-template<int head_dim>
-__device__ void attend_sequence(const AttentionRows& r, const Sequence& s, const Layout<head_dim>& m,
-                                Turn& turn, const float* cosines, const float* sines, float* out,
-                                float scale) {
+template<int head_dim, int stages>
+__device__ void attend_sequence(const AttentionRows& r, const Sequence& s, const Layout<head_dim, stages>& m,
+                                RingPlace<stages>& turn, float2 angle, float* out, float scale) {
     constexpr int units = head_dim / 64; // of a split's values
     const int warp = static_cast<int>(threadIdx.x) / 32;
     const bool first_lane = threadIdx.x % 32 == 0;
-    take_new_token(r, s, m, cosines, sines);
+    take_new_token(r, s, m, angle);
     compute_barrier();
     for (int split = 0; split < s.splits; ++split, turn.advance()) {
         wait_barrier(m.full_at(turn.stage), turn.parity);
@@ -334,21 +338,27 @@ __device__ void attend_sequence(const AttentionRows& r, const Sequence& s, const
     join(r, s, m, out);
 }
 
-template<int head_dim>
-__device__ void compute(const AttentionRows& r, const Layout<head_dim>& m, const float* cosines,
+template<int head_dim, int stages>
+__device__ void compute(const AttentionRows& r, const Layout<head_dim, stages>& m, const float* cosines,
                         const float* sines, float* out, float scale) {
-    Turn turn;
-    wait_for_previous_kernel();
+    RingPlace<stages> turn;
     const int items = r.rows * r.shape.kv_heads;
-    for (int item = blockIdx.x; item < items; item += gridDim.x) {
-        const Sequence s(r, item);
-        if (s.splits > 0) {
-            attend_sequence(r, s, m, turn, cosines, sines, out, scale);
-            continue;
-        }
+    int item = blockIdx.x;
+    Sequence s(r, item);
+    float2 angle = angle_of<head_dim>(s, cosines, sines);
+    wait_for_previous_kernel();
+    while (true) {
         const int size = s.group * head_dim;
-        for (int i = threadIdx.x; i < size; i += compute_threads)
-            out[static_cast<std::size_t>(item) * size + i] = 0.0F;
+        if (s.splits > 0)
+            attend_sequence(r, s, m, turn, angle, out, scale);
+        else
+            for (int i = threadIdx.x; i < size; i += compute_threads)
+                out[static_cast<std::size_t>(item) * size + i] = 0.0F;
+        item += gridDim.x;
+        if (item >= items)
+            return;
+        s = Sequence(r, item);
+        angle = angle_of<head_dim>(s, cosines, sines);
     }
 }
 

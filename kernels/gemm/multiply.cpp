@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/gemm/multiply.h"
 
+#include "kernels/gemm/resident_gemm.h"
 #include "kernels/gemm/sweep_gemm.h"
 #include "kernels/gemm/tiled_gemm.h"
 #include "kernels/gemm/wgmma_gemm.h"
@@ -13,9 +14,9 @@ namespace {
 
 /// Up to here reading the weights twice costs less than sharing them through larger tiles (README.md).
 constexpr int max_pieces_batch = 64;
-/// From here on sweep_gemm was measured faster than stream_gemm; fewer rows are decode_step's on Hopper.
+/// From here on sweep_gemm was measured faster than stream_gemm.
 constexpr int min_sweep_batch = 3;
-/// Up to here sweep_gemm reads weights faster than wgmma_gemm.
+/// Up to here resident_gemm and sweep_gemm read weights faster than wgmma_gemm.
 constexpr int max_stream_decode_batch = 16;
 
 Status multiply_pieces(const StreamGemm& gemm, cudaStream_t stream) {
@@ -51,6 +52,9 @@ Status multiply(const StreamGemm& gemm, cudaStream_t stream) {
     if (gemm.layout == RowLayout::slabs)
         return wgmma_gemm(gemm, stream);
     bool fits = false;
+    QS_TRY(resident_gemm_fits(gemm, fits));
+    if (fits)
+        return resident_gemm(gemm, stream);
     QS_TRY(sweep_gemm_fits(gemm, fits));
     if (fits && gemm.batch >= min_sweep_batch)
         return sweep_gemm(gemm, stream);

@@ -10,7 +10,7 @@ using kernels::Status;
 namespace {
 
 /// Up to here the one kernel is faster than the separate ones (kernels/README.md).
-constexpr int most_rows = 2;
+constexpr int most_rows = 1;
 
 std::vector<kernels::StepLayer> table_of(const ModelWeights& weights) {
     std::vector<kernels::StepLayer> table;
