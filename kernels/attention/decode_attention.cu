@@ -35,10 +35,10 @@ __global__ void __launch_bounds__(threads, blocks_at_once(stages))
     if (threadIdx.x == compute_threads) {
         for (int stage = 0; stage < stages; ++stage) {
             init_barrier(m.full_at(stage), 1);
-            init_barrier(m.empty_at(stage), compute_warps);
+            init_barrier(m.empty_at(stage), compute_warps * arrivals_a_warp);
         }
         fence_barrier_init();
-        fence_shared_writes();
+        fence_shared_accesses();
     }
     __syncthreads();
     if (threadIdx.x >= compute_threads) {

@@ -84,7 +84,7 @@ __device__ void bring_cache(const AttentionRows& r, const Layout<head_dim, stage
         for (int i = 0; i < 2 * s.splits; ++i) {
             const int split = i < s.splits ? i : i - s.splits;
             if (refill)
-                wait_barrier(m.empty_at(turn.stage), turn.parity ^ 1);
+                wait_for_stage(m.empty_at(turn.stage), turn.parity ^ 1);
             const int bytes = s.cached(split) * head_dim * 2;
             arrive_expecting(m.full_at(turn.stage), bytes);
             if (bytes > 0)
@@ -309,9 +309,7 @@ __device__ void attend_sequence(const AttentionRows& r, const Sequence& s, const
     for (int split = 0; split < s.splits; ++split, turn.advance()) {
         wait_barrier(m.full_at(turn.stage), turn.parity);
         score_split(m, s, split, m.stage(turn.stage), scale);
-        __syncwarp();
-        if (first_lane)
-            arrive(m.empty_at(turn.stage));
+        give_stage_back(m.empty_at(turn.stage));
     }
     compute_barrier();
     for (int i = warp; i < s.group * s.splits; i += compute_warps) {
@@ -330,9 +328,7 @@ __device__ void attend_sequence(const AttentionRows& r, const Sequence& s, const
             sum_values<head_dim>(m.scores + part * split_keys, s.keys(split), stage + dim, m.new_value + dim,
                                  s.position - split * split_keys, m.parts + part * head_dim + dim);
         }
-        __syncwarp();
-        if (first_lane)
-            arrive(m.empty_at(turn.stage));
+        give_stage_back(m.empty_at(turn.stage));
     }
     compute_barrier();
     join(r, s, m, out);

@@ -46,7 +46,7 @@ class Producer {
             wait_barrier(shared_.empty(values_, at_.stage), at_.parity ^ 1);
             copy((values_ ? r_.values : r_.keys) + cache, first, segment.keys);
             wait_copies<0>();
-            fence_shared_writes();
+            fence_shared_accesses();
             __syncwarp();
             if (thread_ % 32 == 0)
                 arrive(shared_.full(values_, at_.stage));
@@ -151,7 +151,7 @@ class Consumer {
             store_shared(to, xy.high, zw.high);
             store_shared(to + L::parts * L::query_part, xy.low, zw.low);
         }
-        fence_shared_writes();
+        fence_shared_accesses();
         group_barrier();
     }
 
@@ -292,6 +292,8 @@ class Consumer {
     }
 
     __device__ void release(bool values, Turn& at) const {
+        __syncwarp(); // no lane still asks for this turn: when the next is full, it would seem not to have
+                      // come
         if (lane_ == 0)
             arrive(shared_.empty(values, at.stage));
         at.advance();

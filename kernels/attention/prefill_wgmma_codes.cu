@@ -94,8 +94,8 @@ class CodeTiles {
         commit_copies();
     }
 
-    /// Tile i as halves, when every thread has left tile i - 2. Before it is read: fence_shared_writes() and
-    /// a barrier.
+    /// Tile i as halves, when every thread has left tile i - 2. Before it is read: fence_shared_accesses()
+    /// and a barrier.
     __device__ void open(int i) {
         wait_copies<0>();
 #pragma unroll
@@ -196,7 +196,7 @@ __global__ void __launch_bounds__(block_threads, 2)
         GroupCodeRows<head_dim> group_rows(r, rows, segment, first_row, head);
         for (int i = 0; i * block_keys < segment.keys; ++i) {
             tiles.open(i);
-            fence_shared_writes();
+            fence_shared_accesses();
             __syncthreads(); // tile i is there, and every warp has left tile i - 1
             if ((i + 1) * block_keys < segment.keys)
                 tiles.start(i + 1);

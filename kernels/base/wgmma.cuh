@@ -41,6 +41,35 @@ __device__ inline void wait_barrier(std::uint32_t barrier, int parity) {
                      : "memory");
 }
 
+/// Orders accesses of shared memory by this thread, and by those it has waited for, before those that wgmma
+/// and the copy engine make for it, or behind a barrier at which it arrives.
+__device__ inline void fence_shared_accesses() {
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+/// Of a stage that warps read and bulk copies fill again: arrivals of a warp when it has read. racecheck
+/// follows only threads that arrive themselves, not those that met such a one before: in a build for it all
+/// lanes do.
+#ifdef QUANTSCOPE_FOR_RACECHECK
+constexpr int arrivals_a_warp = 32;
+#else
+constexpr int arrivals_a_warp = 1;
+#endif
+/// A whole warp.
+__device__ inline void give_stage_back(std::uint32_t empty) {
+    if constexpr (arrivals_a_warp > 1)
+        fence_shared_accesses(); // racecheck does not see that wait_for_stage() has one
+    __syncwarp();
+    if (arrivals_a_warp > 1 || threadIdx.x % 32 == 0)
+        arrive(empty);
+}
+/// The thread that copies. Between what was read and a copy that overwrites it, PTX asks for a fence of
+/// proxies: here it costs no time, unlike in the warps that read.
+__device__ inline void wait_for_stage(std::uint32_t empty, int parity) {
+    wait_barrier(empty, parity);
+    fence_shared_accesses();
+}
+
 /// A stage of a ring of mbarriers, and the parity of its turn.
 template<int stages>
 struct RingPlace {
@@ -125,11 +154,6 @@ __device__ void settle(Acc (&sums)[count]) {
             asm volatile("" : "+r"(sums[i])::"memory");
         else
             asm volatile("" : "+f"(sums[i])::"memory");
-}
-
-/// Makes this thread's writes of shared memory visible to wgmma and the copy engine; a barrier must follow.
-__device__ inline void fence_shared_writes() {
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
 /// Descriptor of rows of 128 bytes in shared memory with the 128-byte swizzle; the first row stands at a

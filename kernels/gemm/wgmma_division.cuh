@@ -143,7 +143,7 @@ class Ring {
     __device__ void init() const {
         for (int i = 0; i < B::stages; ++i) {
             init_barrier(full(i), 1);
-            init_barrier(empty(i), consumers / 32);
+            init_barrier(empty(i), consumers / 32 * arrivals_a_warp);
         }
         fence_barrier_init();
     }

@@ -25,7 +25,7 @@ class Producer {
         Place<B::stages> at;
         for (int i = 0; cursor.valid; ++i) {
             if (i >= B::stages) {
-                wait_barrier(ring_.empty(at.stage), at.parity ^ 1);
+                wait_for_stage(ring_.empty(at.stage), at.parity ^ 1);
                 copy_weights(cursor, at.stage);
             }
             copy_rows(cursor, at.stage);
@@ -237,9 +237,7 @@ class Consumer {
 
     /// Gives the oldest stage back.
     __device__ void release() {
-        __syncwarp(); // all lanes have read their fragments
-        if (lane_ == 0)
-            arrive(ring_.empty(oldest_.stage));
+        give_stage_back(ring_.empty(oldest_.stage));
         oldest_.advance();
     }
 

@@ -89,9 +89,9 @@ class WeightRing {
     __device__ void init() const {
         for (int i = 0; i < stages; ++i) {
             init_barrier(full_ + i * 8, 1);
-            init_barrier(empty_ + i * 8, step_warps);
+            init_barrier(empty_ + i * 8, step_warps * arrivals_a_warp);
         }
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        fence_shared_accesses();
     }
 
     /// One thread: copies all chunks of the step, each as soon as its stage is empty and no more than
@@ -103,7 +103,7 @@ class WeightRing {
         Place oldest;      // of those in flight
         int in_flight = 0;
         for (; !walk.ended(); walk.advance()) {
-            wait(empty_ + place.stage * 8, place.parity);
+            wait_for_stage(empty_ + place.stage * 8, place.parity);
             if (in_flight == most_in_flight) {
                 wait(full_ + oldest.stage * 8, oldest.parity);
                 oldest.advance();
@@ -138,11 +138,7 @@ class WeightRing {
     }
 
     /// The warp has read what it needs.
-    __device__ void release(const Place& place) const {
-        __syncwarp();
-        if (threadIdx.x % 32 == 0)
-            arrive(empty_ + place.stage * 8);
-    }
+    __device__ void release(const Place& place) const { give_stage_back(empty_ + place.stage * 8); }
 
   private:
     /// wait_barrier without a register for the answer.
