@@ -195,15 +195,21 @@ class Walk {
         hand_over(residual);
     }
 
+    /// Whether this block has a share in a linear or its input. If not, its warps meet here instead of behind
+    /// the input: positions_before of the linear before are read until then.
     static __device__ bool takes_part(int linear) {
-        return plan().has_tiles(linear) || (row_slots > 1 && static_cast<int>(blockIdx.x) < step().rows);
+        const bool takes =
+            plan().has_tiles(linear) || (row_slots > 1 && static_cast<int>(blockIdx.x) < step().rows);
+        if (!takes)
+            StepBarrier()();
+        return takes;
     }
 
     /// Brings the rows, coded by make(row, out, scale), into shared memory. One row is made by every block
     /// for itself; of several each is made by one block.
     template<class Make>
     static __device__ void make_rows(int linear, int cols, const RowCoding& coding, const Make& make) {
-        auto* const scales = Map::template at<float>(Map::scales);
+        float* const scales = Map::scales_of(linear);
         char* const codes = step_shared() + Map::codes;
         if constexpr (row_slots == 1) {
             make(0, codes, scales);

@@ -87,7 +87,7 @@ __device__ void finish_tile(int linear, int row_tile, int local_tile, int scale_
     constexpr bool codes = format != WeightFormat::f16;
     const int row = index / 16;
     const int in_tile = index % 16;
-    const float act_scale = codes ? Map::template at<float>(Map::scales)[row] : 1.0F;
+    const float act_scale = codes ? Map::scales_of(linear)[row] : 1.0F;
     const float weight_scale =
         codes ? Map::template at<float>(Map::weight_scales)[scale_tile % weight_scale_slots * 16 + in_tile]
               : 1.0F;
@@ -135,8 +135,8 @@ __device__ void finish_set(int linear, int set) {
         if (thread / 32 * 32 / Sums::tile_size < left) // of the warp's first
             finish_tile<format, Map, row_slots>(
                 linear, plan.linears[linear].first_tile + (first + member) * static_cast<int>(gridDim.x),
-                first + member, position.scale_tile + first + member, sums + member * Sums::tile_stride,
-                thread % Sums::tile_size);
+                first + member, position.scale_tile + first + min(member, left - 1),
+                sums + member * Sums::tile_stride, thread % Sums::tile_size);
     }
 }
 

@@ -34,7 +34,7 @@ struct SharedMap {
     static constexpr int sums = Ring::bytes;                          ///< SetSums
     static constexpr int weight_scales = sums + sums_bytes;           ///< [scale_slots][16]
     static constexpr int residual = weight_scales + scale_slots * 64; ///< [own row tiles][rows][16]
-    static constexpr int scales = residual + max_residuals * 4;       ///< [row_slots] of the input's codes
+    static constexpr int scales = residual + max_residuals * 4;       ///< scales_of() two linears
     static constexpr int scratch = scales + 64;                       ///< 2 x 32 floats
     static constexpr int state = scratch + 2 * 128;                   ///< StepState
     static constexpr int ring_barriers = state + (sizeof(StepState) + 127) / 128 * 128;
@@ -72,6 +72,13 @@ struct SharedMap {
     template<class T>
     static __device__ T* at(int offset) {
         return reinterpret_cast<T*>(step_shared() + offset);
+    }
+
+    /// Of the rows of a linear's input. Two places take turns: of several rows they may come while warps
+    /// still finish the linear before.
+    static __device__ float* scales_of(int linear) {
+        static_assert(2 * row_slots * sizeof(float) <= 64);
+        return at<float>(scales) + (row_slots > 1 ? linear % 2 * row_slots : 0);
     }
 };
 
