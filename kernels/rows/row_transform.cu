@@ -87,8 +87,9 @@ Status transform_rows(const RowTransform& transform, const Launch& how) {
     const int threads = transform.rows < many_rows
                             ? std::clamp((transform.cols / 4 + 31) / 32 * 32, 64, 1024)
                             : std::clamp((transform.cols / 16 + 31) / 32 * 32, 64, 384);
+    const std::size_t vectors = (static_cast<std::size_t>(transform.cols) + 3) / 4; // the last is read whole
     return launch("transform_rows", transform_rows_kernel, dim3(transform.rows), dim3(threads),
-                  static_cast<std::size_t>(transform.cols) * sizeof(float), how, transform);
+                  vectors * sizeof(float4), how, transform);
 }
 
 } // namespace quantscope::kernels
