@@ -359,8 +359,15 @@ void check_attention(std::mt19937& random, CheckList& results) {
             check("attend, split", 5, Form::split);
         }
     }
-    const AttentionShape decoded[] = {
-        {32, 32, 128, 200}, {32, 32, 128, 700}, {16, 8, 128, 130}, {16, 16, 64, 600}, {32, 8, 64, 65}};
+    const AttentionShape few_rows{2, 1, 64, 300};
+    for (const bool codes : {false, true})
+        for (const auto& [form, what] : {std::pair{Form::whole, "attend, few rows"},
+                                         std::pair{Form::portable, "attend, portable, few rows"}})
+            run_check(results, std::string(what) + (codes ? " int8" : ""), [&, form = form](CheckResult& r) {
+                return check_attend(few_rows, 20, form, codes, random, r);
+            });
+    const AttentionShape decoded[] = {{32, 32, 128, 200}, {32, 32, 128, 700}, {16, 8, 128, 130},
+                                      {16, 16, 64, 600},  {32, 8, 64, 65},    {4, 4, 64, 200}};
     for (const AttentionShape& s : decoded)
         for (const bool codes : {false, true})
             run_check(results,

@@ -316,6 +316,9 @@ void check_wgmma(std::mt19937& random, CheckList& results) {
             }
         }
     }
+    const Case long_shares{WeightFormat::int8, 100, 1300, 11008, Epilogue::store_f32, 1};
+    run_check(results, name_of(long_shares),
+              [&](CheckResult& r) { return check(long_shares, sums, random, r); });
     for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4, WeightFormat::f16})
         run_check(results,
                   std::string("wgmma heads: RoPE and KV cache, format ") +
