@@ -237,7 +237,7 @@ void check_gemm(std::mt19937& random, CheckList& results) {
         run_check(results, name_of("multiply f16", shape),
                   [&](CheckResult& r) { return check_half(shape, random, r); });
     }
-    const Shape few[] = {{11, 196, 1100}, {50, 196, 1100},  {139, 196, 1100},
+    const Shape few[] = {{11, 196, 1100}, {11, 196, 4500},  {50, 196, 1100}, {139, 196, 1100},
                          {8, 14000, 128}, {16, 27000, 128}, {5, 14000, 704}}; // integers: several passes
     for (const Shape& shape : few) {
         for (const auto& [format, format_name] :

@@ -66,7 +66,7 @@ class WarpStream {
             for (int i = 0; i < stages; ++i)
                 init_barrier(full_ + i * 8, 1);
             fence_barrier_init();
-            fence_shared_writes();
+            fence_shared_accesses();
             for (int i = 0; i < stages && left_ > 0; ++i) {
                 if (i > 0)
                     wait_barrier(full_ + (i - 1) * 8, 0);
@@ -83,6 +83,7 @@ class WarpStream {
     }
     /// The warp has read it.
     __device__ void release() {
+        fence_shared_accesses(); // PTX asks for it between what was read and a copy that overwrites it
         __syncwarp();
         if (first_lane() && left_ > 0)
             fill(place_.stage);
