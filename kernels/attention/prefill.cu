@@ -121,9 +121,7 @@ __global__ void __launch_bounds__(block_threads)
     for (int first = 0; first < in_block;) {
         const Segment segment = rows.segment(first);
         first = segment.end;
-        const std::size_t first_token =
-            (static_cast<std::size_t>(max(segment.slot, 0)) * s.kv_heads + head / (s.heads / s.kv_heads)) *
-            s.context;
+        const std::size_t first_token = segment.first_token(s, head);
         Tiles<head_dim, Stored> tiles(shared, r, first_token, segment.keys);
         tiles.start(0);
         MmaRows<head_dim, Stored> warp_rows(r, rows, segment, first_row, head);

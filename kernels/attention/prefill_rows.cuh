@@ -33,6 +33,12 @@ struct Segment {
     int end;
     int slot;
     int keys; ///< of its longest row
+
+    /// Where the cache of the slot and of the query head's kv head begins, in tokens.
+    __device__ std::size_t first_token(const AttentionShape& s, int head) const {
+        return (static_cast<std::size_t>(max(slot, 0)) * s.kv_heads + head / (s.heads / s.kv_heads)) *
+               s.context;
+    }
 };
 
 /// What the block's rows are; in shared memory.

@@ -188,9 +188,7 @@ __global__ void __launch_bounds__(block_threads, 2)
     for (int first = 0; first < in_block;) {
         const Segment segment = rows.segment(first);
         first = segment.end;
-        const std::size_t first_token =
-            (static_cast<std::size_t>(max(segment.slot, 0)) * s.kv_heads + head / (s.heads / s.kv_heads)) *
-            s.context;
+        const std::size_t first_token = segment.first_token(s, head);
         CodeTiles<head_dim> tiles(tiles_at, r, first_token, segment.keys);
         tiles.start(0);
         GroupCodeRows<head_dim> group_rows(r, rows, segment, first_row, head);

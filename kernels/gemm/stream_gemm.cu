@@ -4,6 +4,7 @@
 #include "kernels/base/device.cuh"
 #include "kernels/base/exponential.cuh"
 #include "kernels/gemm/fragments.cuh"
+#include "kernels/gemm/product_arguments.h"
 
 #include <algorithm>
 
@@ -20,17 +21,7 @@ constexpr int ring_bytes_a_warp(WeightFormat format, int blocks_of_8) {
     return format != WeightFormat::f16 ? 5120 : blocks_of_8 == 1 ? 8192 : 6144;
 }
 
-struct Arguments {
-    const std::uint8_t* tiles;
-    const float* weight_scales;
-    const std::uint8_t* activations;
-    const float* act_scales;
-    void* out;
-    int rows;
-    int row_tiles;
-    int col_tiles;
-    int batch;
-};
+using Arguments = ProductArguments;
 
 /// A warp's private stream of weight tiles: the lane that copies a vector is the lane that consumes it, so no
 /// barrier is ever needed. Tiles come in the order (row tile, column tile) in which the warp multiplies them.
@@ -304,15 +295,7 @@ Status stream_gemm(const StreamGemm& gemm, cudaStream_t stream) {
                                                std::to_string(max_stream_batch) + ", not " +
                                                std::to_string(gemm.batch)};
     const PackedWeights& weights = *gemm.weights;
-    const Arguments arguments{weights.tiles.data(),
-                              weights.scales.data(),
-                              static_cast<const std::uint8_t*>(gemm.activations),
-                              gemm.act_scales,
-                              gemm.out,
-                              weights.rows,
-                              weights.row_tiles(),
-                              weights.col_tiles(),
-                              gemm.batch};
+    const Arguments arguments = product_arguments(gemm);
     const Kernel kernel = kernel_for(gemm);
     const int shared_bytes = shared_bytes_for(weights.format, gemm.batch);
     QS_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),

@@ -5,6 +5,7 @@
 #include "kernels/base/exponential.cuh"
 #include "kernels/base/launch.h"
 #include "kernels/gemm/fragments.cuh"
+#include "kernels/gemm/product_arguments.h"
 
 namespace quantscope::kernels {
 namespace {
@@ -12,16 +13,7 @@ namespace {
 /// stream_gemm's warps a block: the sum over the columns is made of so many interleaved ones.
 constexpr int interleaved_sums = 16;
 
-struct Arguments {
-    const std::uint8_t* tiles;
-    const float* weight_scales;
-    const std::uint8_t* activations;
-    const float* act_scales;
-    void* out;
-    int rows;
-    int row_tiles;
-    int col_tiles;
-    int batch;
+struct Arguments : ProductArguments {
     Epilogue epilogue;
 };
 
@@ -295,24 +287,14 @@ Status launch_format(const Arguments& a, int multiprocessors, const Launch& how)
 } // namespace
 
 Status tiled_gemm(const StreamGemm& gemm, cudaStream_t stream) {
-    const PackedWeights& weights = *gemm.weights;
-    const Arguments arguments{weights.tiles.data(),
-                              weights.scales.data(),
-                              static_cast<const std::uint8_t*>(gemm.activations),
-                              gemm.act_scales,
-                              gemm.out,
-                              weights.rows,
-                              weights.row_tiles(),
-                              weights.col_tiles(),
-                              gemm.batch,
-                              gemm.epilogue};
+    const Arguments arguments{product_arguments(gemm), gemm.epilogue};
     const Launch how{stream, gemm.overlap_previous};
     int device = 0;
     int multiprocessors = 0;
     QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
     QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
                 "asking for the multiprocessor count");
-    switch (weights.format) {
+    switch (gemm.weights->format) {
     case WeightFormat::int4: return launch_format<WeightFormat::int4>(arguments, multiprocessors, how);
     case WeightFormat::int8: return launch_format<WeightFormat::int8>(arguments, multiprocessors, how);
     case WeightFormat::f16: return launch_format<WeightFormat::f16>(arguments, multiprocessors, how);

@@ -119,19 +119,6 @@ class Segments {
     int end_;
 };
 
-/// A position in the ring of stages.
-template<int stages>
-struct Place {
-    int stage = 0;
-    int parity = 0; ///< of the turn
-    __device__ void advance() {
-        if (++stage == stages) {
-            stage = 0;
-            parity ^= 1;
-        }
-    }
-};
-
 /// Stages of rows and weights in shared memory, and the barriers that say which are full and which empty.
 template<class B>
 class Ring {

@@ -22,7 +22,7 @@ class Producer {
         }
         wait_for_previous_kernel();
         Cursor cursor(a_);
-        Place<B::stages> at;
+        RingPlace<B::stages> at;
         for (int i = 0; cursor.valid; ++i) {
             if (i >= B::stages) {
                 wait_for_stage(ring_.empty(at.stage), at.parity ^ 1);
@@ -314,8 +314,8 @@ class Consumer {
     int group_;
     int row_tile_;
     int first_col_;
-    Place<B::stages> at_;     ///< of the slab multiplied next
-    Place<B::stages> oldest_; ///< not given back yet
+    RingPlace<B::stages> at_;     ///< of the slab multiplied next
+    RingPlace<B::stages> oldest_; ///< not given back yet
 };
 
 template<class B>
