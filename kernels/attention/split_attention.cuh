@@ -42,18 +42,21 @@ class SplitTile {
     static_assert(head_dim % 32 == 0 && head_dim <= max_head_dim);
 
     /// Asks for keys [0, count) of keys and values [count][head_dim] in global memory (16-byte aligned).
+    /// Others are zeros: registers that are only sometimes written would count as in use ever before.
     __device__ void load(const __half* keys, const __half* values, int count) {
 #pragma unroll
         for (int v = 0; v < key_vectors; ++v)
-            if (key() < count && has_vector(v))
-                keys_[v] = __ldcg(reinterpret_cast<const uint4*>(keys + key() * head_dim + dim_of(v)));
+            keys_[v] = key() < count && has_vector(v)
+                           ? __ldcg(reinterpret_cast<const uint4*>(keys + key() * head_dim + dim_of(v)))
+                           : uint4{0, 0, 0, 0};
 #pragma unroll
         for (int pass = 0; pass < value_passes; ++pass)
 #pragma unroll
             for (int m = 0; m < 8; ++m)
-                if (chain() + 8 * m < count && has_pair(pass))
-                    values_[pass][m] = __ldcg(reinterpret_cast<const unsigned*>(
-                        values + (chain() + 8 * m) * head_dim + pair_of(pass)));
+                values_[pass][m] = chain() + 8 * m < count && has_pair(pass)
+                                       ? __ldcg(reinterpret_cast<const unsigned*>(
+                                             values + (chain() + 8 * m) * head_dim + pair_of(pass)))
+                                       : 0;
     }
 
     /// Replaces key number `at` by one in shared (or global) memory, [head_dim] each: a token's own, which

@@ -5,17 +5,19 @@
 #include "kernels/step/step_rows.cuh"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace quantscope::kernels {
 namespace {
 
-constexpr int row_vectors = 2;   ///< hidden and attended up to 4096
-constexpr int inner_vectors = 6; ///< intermediate up to 12288
-constexpr int inner_blocks = 3;  ///< likewise
+constexpr int row_vectors = 2;                   ///< hidden and attended up to 4096
+constexpr int inner_vectors = 6;                 ///< intermediate up to 12288
+[[maybe_unused]] constexpr int inner_blocks = 3; ///< likewise
 
 /// One block's walk through the step. Blocks wait for one another's values only; a block without a share in a
 /// linear does not wait for its input either, as nobody would know when it has read it.
-template<WeightFormat format, int row_slots>
+/// @tparam turned  down_proj's input is Hadamard-transformed in blocks of 256
+template<WeightFormat format, int row_slots, int head_dim, bool turned>
 class Walk {
   public:
     using Map = SharedMap<format, row_slots>;
@@ -24,37 +26,25 @@ class Walk {
         open(step);
         if (threadIdx.x >= step_threads) {
             if (threadIdx.x == step_threads)
-                Map::ring().fill(plan(), Map::most_in_flight);
+                Map::ring().fill(plan(), state().pace);
             return;
         }
 #pragma unroll 1
         for (int linear = 0; linear < plan().last; ++linear) {
             switch (static_cast<StepLinear>(linear % linears_a_layer)) {
             case StepLinear::qkv:
-            case StepLinear::gate_up: phase<prepare_norm<false>>(linear); break;
+            case StepLinear::gate_up: prepare_norm<false>(linear); break;
             case StepLinear::o_proj:
-                if (Walk::step().shape.attention.head_dim == 128) {
-                    phase<attend<128>>(linear);
-                    if (SplitJoin<128>::joins(state()))
-                        phase<join<128>>(linear);
-                } else {
-                    phase<attend<64>>(linear);
-                    if (SplitJoin<64>::joins(state()))
-                        phase<join<64>>(linear);
-                }
-                phase<prepare_attended>(linear);
+                attend(linear);
+                join(linear);
+                prepare_attended(linear);
                 break;
-            case StepLinear::down_proj:
-                if (Walk::step().hadamard_block > 1)
-                    phase<prepare_turned>(linear);
-                else
-                    phase<prepare_inner>(linear);
-                break;
+            case StepLinear::down_proj: prepare_inner(linear); break;
             }
-            phase<multiply_linear<format, Map, row_slots>>(linear);
+            multiply<format>(linear);
         }
         prepare_norm<true>(plan().last);
-        multiply_linear<WeightFormat::f16, Map, row_slots>(plan().last);
+        multiply<WeightFormat::f16>(plan().last);
         leave();
     }
 
@@ -90,6 +80,7 @@ class Walk {
             all.first_tag = __ldcg(&step.counters->launches) * step.shape.linears() + 1;
             all.first_item = AttentionItem(step, step.slots, step.positions, static_cast<int>(blockIdx.x));
             all.first_joiner = AttentionItem::number_of(step) % static_cast<int>(gridDim.x);
+            all.pace = chunks_between;
             all.positions_before[0] = {0, 0, 0, 0};
             Map::ring().init();
         }
@@ -110,26 +101,21 @@ class Walk {
         }
     }
 
-    /// Of one row, phases are functions of their own: what the compiler keeps for later phases would have to
-    /// be spilled, and a stack of 512 threads does not stay in L1. Of several rows it is faster without.
-    template<void (*function)(int)>
-    static __device__ __noinline__ void apart(int linear) {
-        function(linear);
+    template<WeightFormat weights>
+    static __device__ void multiply(int linear) {
+        set_pace(chunks_while_multiplying);
+        multiply_linear<weights, Map, row_slots>(linear);
+        set_pace(chunks_between);
     }
-    template<void (*function)(int)>
-    static __device__ void phase(int linear) {
-        if constexpr (row_slots == 1)
-            apart<function>(linear);
-        else
-            function(linear);
+    static __device__ void set_pace(int chunks) {
+        if (threadIdx.x == 0)
+            atomicExch(&state().pace, chunks);
     }
 
     /// The attention before a linear.
-    template<int head_dim>
     static __device__ void attend(int linear) {
         StepAttention<head_dim>(state(), linear / linears_a_layer, step_shared() + Map::codes).run();
     }
-    template<int head_dim>
     static __device__ void join(int linear) {
         SplitJoin<head_dim>(state(), linear / linears_a_layer).run();
     }
@@ -173,23 +159,18 @@ class Walk {
     }
 
     static __device__ void prepare_inner(int linear) {
-        prepare_inner_as<BlockRow<inner_vectors>>(linear, [](BlockRow<inner_vectors>&) {});
-    }
-    static __device__ void prepare_turned(int linear) {
-        prepare_inner_as<WarpBlocksRow<inner_blocks>>(linear,
-                                                      [](WarpBlocksRow<inner_blocks>& x) { x.transform(); });
-    }
-    template<class Row, class Change>
-    static __device__ void prepare_inner_as(int linear, const Change& change) {
         if (!takes_part(linear))
             return;
         const float residual = own_residual(linear);
         const int cols = step().shape.intermediate;
         make_rows(linear, cols, coding(), [&](int row, void* out, float* scale) {
-            Row x;
+            std::conditional_t<format != WeightFormat::f16, WarpBlocksRow<inner_blocks>,
+                               BlockRow<inner_vectors>>
+                x;
             x.await(state().exchanged(state().map.inner) + row * state().map.inner_row, cols,
                     state().tag(linear - 1));
-            change(x);
+            if constexpr (turned)
+                x.transform();
             x.store(coding(), Map::code_cols(cols, format == WeightFormat::f16), out, scale, scratch(0));
         });
         hand_over(residual);
@@ -265,11 +246,11 @@ class Walk {
                 there = true;
 #pragma unroll
                 for (int row = 0; row < row_slots; ++row)
-                    if (row < rows && row != own)
-                        packs[row] = look_at_pack(first + row * row_words + 2 * p);
+                    packs[row] = row < rows && row != own ? look_at_pack(first + row * row_words + 2 * p)
+                                                          : Pack{0, tagged(0U, tag)};
 #pragma unroll
                 for (int row = 0; row < row_slots; ++row)
-                    there &= row >= rows || row == own || packs[row].tag() == tag;
+                    there &= packs[row].tag() == tag;
             } while (ask_again(there, polls));
             __syncwarp(__activemask());
 #pragma unroll
@@ -316,11 +297,11 @@ class Walk {
     }
 };
 
-template<WeightFormat format, int row_slots>
+template<WeightFormat format, int row_slots, int head_dim, bool turned>
 __global__ void __launch_bounds__(step_threads + 32, 1)
     decode_step_kernel(const __grid_constant__ DecodeStep step) {
 #if __CUDA_ARCH__ >= 900 // bulk copies
-    Walk<format, row_slots>::run(step);
+    Walk<format, row_slots, head_dim, turned>::run(step);
 #endif
 }
 
@@ -329,23 +310,33 @@ struct Kernel {
     std::size_t shared_bytes = 0;
 };
 
-template<WeightFormat format, int row_slots>
+template<WeightFormat format, int row_slots, bool turned = false>
 Kernel kernel_with(const StepShape& shape) {
-    return {decode_step_kernel<format, row_slots>, SharedMap<format, row_slots>::total(shape)};
+    const std::size_t shared = SharedMap<format, row_slots>::total(shape);
+    switch (shape.attention.head_dim) {
+    case 64: return {decode_step_kernel<format, row_slots, 64, turned>, shared};
+    case 128: return {decode_step_kernel<format, row_slots, 128, turned>, shared};
+    default: return {};
+    }
+}
+
+template<int row_slots>
+Kernel kernel_with(const DecodeStep& step) {
+    const bool turned = step.hadamard_block > 1;
+    if (step.format == WeightFormat::int4)
+        return turned ? kernel_with<WeightFormat::int4, row_slots, true>(step.shape)
+                      : kernel_with<WeightFormat::int4, row_slots>(step.shape);
+    return step.format == WeightFormat::int8 && !turned
+               ? kernel_with<WeightFormat::int8, row_slots>(step.shape)
+               : Kernel{};
 }
 
 Kernel kernel_of(const DecodeStep& step) {
-    const bool one = step.rows == 1;
-    switch (step.format) {
-    case WeightFormat::int4:
-        return one ? kernel_with<WeightFormat::int4, 1>(step.shape)
-                   : kernel_with<WeightFormat::int4, max_step_rows>(step.shape);
-    case WeightFormat::int8:
-        return one ? kernel_with<WeightFormat::int8, 1>(step.shape)
-                   : kernel_with<WeightFormat::int8, max_step_rows>(step.shape);
-    case WeightFormat::f16: return one ? kernel_with<WeightFormat::f16, 1>(step.shape) : Kernel{};
-    }
-    return {};
+    if (step.rows > 1)
+        return kernel_with<max_step_rows>(step);
+    return step.format == WeightFormat::f16 && step.hadamard_block == 1
+               ? kernel_with<WeightFormat::f16, 1>(step.shape)
+               : kernel_with<1>(step);
 }
 
 struct Device {
@@ -373,12 +364,10 @@ bool shape_fits(const DecodeStep& step, int blocks) {
     const StepShape& s = step.shape;
     const AttentionShape& a = s.attention;
     const auto tiles_a_block = [&](int rows) { return ((rows + 15) / 16 + blocks - 1) / blocks; };
-    return (a.head_dim == 64 || a.head_dim == 128) && a.heads / a.kv_heads <= 8 &&
-           std::max(s.hidden, s.attended()) <= BlockRow<row_vectors>::max_cols &&
+    return a.heads / a.kv_heads <= 8 && std::max(s.hidden, s.attended()) <= BlockRow<row_vectors>::max_cols &&
            s.intermediate <= BlockRow<inner_vectors>::max_cols && s.hidden % 64 == 0 &&
            s.attended() % 64 == 0 && s.intermediate % 64 == 0 &&
-           (step.hadamard_block == 1 ||
-            (step.hadamard_block == 256 && s.intermediate % 256 == 0 && step.format != WeightFormat::f16)) &&
+           (step.hadamard_block == 1 || (step.hadamard_block == 256 && s.intermediate % 256 == 0)) &&
            s.linears() <= max_step_linears &&
            tiles_a_block(s.hidden) * 16 * step.rows <=
                (step.rows == 1 ? SharedMap<WeightFormat::int4, 1>::max_residuals

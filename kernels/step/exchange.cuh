@@ -65,23 +65,18 @@ __device__ inline float await(const Tagged* at, unsigned tag) {
     return value_of(word);
 }
 
-/// The first `wanted` of n pairs, pair i at from + offset(i), all asked for at once; zeros for the others.
-/// Whole warps, which go on together: what diverges here would shuffle slowly ever after.
-template<int n, class Offset>
-__device__ void await_pairs(const Tagged* from, const Offset& offset, int wanted, unsigned tag,
-                            float2 (&out)[n]) {
+/// n pairs, number i at place(i), all asked for at once. Whole warps, which go on together: what diverges
+/// here would shuffle slowly ever after.
+template<int n, class Place>
+__device__ void await_pairs(const Place& place, unsigned tag, float2 (&out)[n]) {
     ulonglong2 pair[n];
-#pragma unroll
-    for (int i = 0; i < n; ++i)
-        pair[i] = {tagged(0.0F, tag), tagged(0.0F, tag)};
     unsigned polls = 0;
     bool there = true;
     do {
-        there = true;
 #pragma unroll
         for (int i = 0; i < n; ++i)
-            if (i < wanted)
-                pair[i] = look_at_pair(from + offset(i));
+            pair[i] = look_at_pair(place(i));
+        there = true;
 #pragma unroll
         for (int i = 0; i < n; ++i)
             there &= tag_of(pair[i].x) == tag && tag_of(pair[i].y) == tag;

@@ -149,11 +149,6 @@ class SplitJoin {
         const int block = static_cast<int>(blockIdx.x) - state.first_joiner;
         return (block < 0 ? block + grid : block) + static_cast<int>(threadIdx.x) / 32 * grid;
     }
-    /// Whether the warp has one.
-    __device__ static bool joins(const StepState& state) {
-        return first(state) < state.step.rows * state.step.shape.attention.heads;
-    }
-
     __device__ void run() {
         const DecodeStep& s = state_.step;
         const int heads = s.shape.attention.heads;
@@ -177,10 +172,11 @@ class SplitJoin {
     /// `count` parts from `from` on.
     __device__ void await_parts(const Tagged* from, int count, Part (&parts)[together]) const {
         float2 pairs[3 * together];
-        const auto offset = [](int i) {
-            return i / 3 * part_words + (i % 3 < 2 ? i % 3 * 64 : part_stats - lane_place());
+        const auto place = [&](int i) { // in place of what is not wanted: the first
+            const int of_lane = i % 3 < 2 ? lane_place() + i % 3 * 64 : part_stats;
+            return from + (i / 3 < count ? i / 3 * part_words : 0) + of_lane;
         };
-        await_pairs(from + lane_place(), offset, 3 * count, tag_, pairs);
+        await_pairs(place, tag_, pairs);
 #pragma unroll
         for (int i = 0; i < together; ++i)
             parts[i] = {{pairs[3 * i], pairs[3 * i + 1]}, pairs[3 * i + 2]};
@@ -197,7 +193,7 @@ class SplitJoin {
             (static_cast<std::size_t>(row) * s.shape.attention.heads + head) * s.splits * part_words;
         float peak = -INFINITY;
         Part parts[together];
-        if (splits <= together) {
+        if (splits > 0 && splits <= together) {
             await_parts(from, splits, parts);
 #pragma unroll
             for (int i = 0; i < together; ++i)

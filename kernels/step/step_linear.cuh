@@ -153,6 +153,7 @@ __device__ void multiply_linear(int linear) {
     constexpr int set_tiles = Map::set_tiles(format);
     constexpr int code_bytes = 16 * T::act_words; // of a column tile
     constexpr int round_bytes = step_warps * tiles * code_bytes;
+    constexpr int chains = f16 ? 1 : 2; // of products that wait for one another; integers add in any order
     static_assert(2 * set_tiles * Sums::tile_stride * sizeof(Acc) <= Map::sums_bytes);
     const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
     const StepPlan::Entry& entry = plan.linears[linear];
@@ -172,39 +173,41 @@ __device__ void multiply_linear(int linear) {
     const int last_count = kind.col_tiles - ((rounds - 1) * step_warps + warp) * tiles;
 
     int set = 0;
-    int member = 0; // of the set
 #pragma unroll 1
-    for (int left = entry.tiles_here; left > 0; --left) {
-        Acc acc[4] = {};
+    for (int left = entry.tiles_here; left > 0; left -= set_tiles, ++set) {
+        auto* sums = sums_of_set<format, Map, row_slots>(position.set + set);
 #pragma unroll 1
-        for (int round = 0; round < rounds; ++round) {
-            const int count = round + 1 < rounds ? tiles : last_count;
-            const std::uint32_t group = ring.group(place);
-            if ((row_slots == 1 && !f16) || count > 0) { // halves that nobody wrote may be NaN
-                uint4 weights[tiles][T::vectors];
-                std::uint32_t act[tiles][T::act_words];
+        for (int tile = min(left, set_tiles); tile > 0; --tile, sums += Sums::tile_stride) {
+            Acc acc[chains][4] = {};
+#pragma unroll 1
+            for (int round = 0; round < rounds; ++round) {
+                const int count = round + 1 < rounds ? tiles : last_count;
+                const std::uint32_t group = ring.group(place);
+                if ((row_slots == 1 && !f16) || count > 0) { // halves that nobody wrote may be NaN
+                    uint4 weights[tiles][T::vectors];
+                    std::uint32_t act[tiles][T::act_words];
 #pragma unroll
-                for (int i = 0; i < tiles; ++i) {
+                    for (int i = 0; i < tiles; ++i) {
 #pragma unroll
-                    for (int v = 0; v < T::vectors; ++v)
-                        weights[i][v] = Map::Ring::vector(group, i * T::vectors + v);
-                    load_codes<format>(codes + round * round_bytes + i * code_bytes,
-                                       row_slots == 1 || i < count, act[i]);
+                        for (int v = 0; v < T::vectors; ++v)
+                            weights[i][v] = Map::Ring::vector(group, i * T::vectors + v);
+                        load_codes<format>(codes + round * round_bytes + i * code_bytes,
+                                           row_slots == 1 || i < count, act[i]);
+                    }
+#pragma unroll
+                    for (int i = 0; i < tiles; ++i)
+                        T::multiply(acc[i % chains], weights[i], act[i]);
                 }
-#pragma unroll
-                for (int i = 0; i < tiles; ++i)
-                    T::multiply(acc, weights[i], act[i]);
+                ring.release(place);
+                place.advance();
             }
-            ring.release(place);
-            place.advance();
+#pragma unroll
+            for (int i = 0; i < 4 && chains > 1; ++i)
+                acc[0][i] += acc[chains - 1][i];
+            Sums::put(sums, acc[0]);
         }
-        Sums::put(sums_of_set<format, Map, row_slots>(position.set + set) + member * Sums::tile_stride, acc);
-        if (++member < set_tiles && left > 1)
-            continue;
         StepBarrier()(); // the other place is free: its readers passed the barrier before this one
         finish_set<format, Map, row_slots>(linear, set);
-        member = 0;
-        ++set;
     }
     if (threadIdx.x == 0) // read after a barrier of what is prepared next
         state.positions_before[(linear + 1) % 2] = {place.stage, place.parity, position.set + set,

@@ -94,17 +94,17 @@ struct BlockRow {
     /// Waits for a row of other blocks. @param from  as place_of(element, log_pairs_of_hidden) says
     __device__ void await(const Tagged* from, int cols, unsigned tag) {
         float2 pairs[2 * vectors];
-        const auto offset = [](int i) {
-            return place_of(i / 2 * step_threads * 4, log_pairs_of_hidden) + i % 2 * 64;
+        const int first = 4 * static_cast<int>(threadIdx.x);
+        const auto place = [&](int i) { // in place of what is beyond the row: what is waited for anyway
+            const int column = first + i / 2 * step_threads * 4;
+            return from + (column < cols ? place_of(column, log_pairs_of_hidden) : 0) + i % 2 * 64;
         };
-        int wanted = 0;
+        await_pairs(place, tag, pairs);
 #pragma unroll
         for (int i = 0; i < vectors; ++i)
-            wanted += column(i) < cols ? 2 : 0;
-        await_pairs(from + place_of(column(0), log_pairs_of_hidden), offset, wanted, tag, pairs);
-#pragma unroll
-        for (int i = 0; i < vectors; ++i)
-            v[i] = {pairs[2 * i].x, pairs[2 * i].y, pairs[2 * i + 1].x, pairs[2 * i + 1].y};
+            v[i] = first + i * step_threads * 4 < cols
+                       ? float4{pairs[2 * i].x, pairs[2 * i].y, pairs[2 * i + 1].x, pairs[2 * i + 1].y}
+                       : float4{0.0F, 0.0F, 0.0F, 0.0F};
     }
 
     /// RMSNorm. @param weights  gamma, if `weighted`. All threads; scratch: 16 floats.
@@ -173,22 +173,21 @@ struct WarpBlocksRow {
 
     static __device__ int column(int i) { return 8 * (static_cast<int>(threadIdx.x) + i * step_threads); }
 
-    /// Waits for a row of other blocks; cols is a multiple of 256.
+    /// Waits for a row of other blocks; cols is a multiple of 8.
     /// @param from  as place_of(element, log_pairs_of_blocks) says
     __device__ void await(const Tagged* from, int cols, unsigned tag) {
         float2 pairs[4 * blocks];
-        const auto offset = [](int i) {
-            return place_of(i / 4 * step_threads * 8, log_pairs_of_blocks) + i % 4 * 64;
+        const int first = 8 * static_cast<int>(threadIdx.x);
+        const auto place = [&](int i) { // in place of what is beyond the row: what is waited for anyway
+            const int column = first + i / 4 * step_threads * 8;
+            return from + (column < cols ? place_of(column, log_pairs_of_blocks) : 0) + i % 4 * 64;
         };
-        int wanted = 0;
-#pragma unroll
-        for (int i = 0; i < blocks; ++i)
-            wanted += column(i) < cols ? 4 : 0;
-        await_pairs(from + place_of(column(0), log_pairs_of_blocks), offset, wanted, tag, pairs);
+        await_pairs(place, tag, pairs);
 #pragma unroll
         for (int i = 0; i < 4 * blocks; ++i) {
-            v[i / 4][i % 4 * 2] = pairs[i].x;
-            v[i / 4][i % 4 * 2 + 1] = pairs[i].y;
+            const bool there = first + i / 4 * step_threads * 8 < cols;
+            v[i / 4][i % 4 * 2] = there ? pairs[i].x : 0.0F;
+            v[i / 4][i % 4 * 2 + 1] = there ? pairs[i].y : 0.0F;
         }
     }
 

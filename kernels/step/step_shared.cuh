@@ -21,8 +21,6 @@ struct SharedMap {
     static constexpr int scale_slots = format == WeightFormat::f16 ? 0 : weight_scale_slots;
     static constexpr int max_residuals = row_slots == 1 ? step_threads / 4 : step_threads;
 
-    static constexpr int most_in_flight =
-        format == WeightFormat::int4 ? 1 : 2; ///< chunks (kernels/README.md)
     /// Row tiles between two barriers of a block; even.
     static constexpr int set_tiles(WeightFormat of) {
         return of == WeightFormat::f16 && (row_slots > 1 || format == WeightFormat::f16) ? 2 : 6;

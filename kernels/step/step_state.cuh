@@ -63,7 +63,8 @@ struct LinearOutput {
             return;
         case StepLinear::gate_up:
             *this = {s.exchange + map.inner, Epilogue::silu_mul, s.shape.intermediate,
-                     s.hadamard_block > 1 ? log_pairs_of_blocks : log_pairs_of_hidden, map.inner_row};
+                     s.format != WeightFormat::f16 ? log_pairs_of_blocks : log_pairs_of_hidden,
+                     map.inner_row};
             return;
         default:
             *this = {s.exchange + (kind == static_cast<int>(StepLinear::o_proj) ? map.middle : map.last),
@@ -80,6 +81,11 @@ struct StepPosition {
     int scale_tile; ///< row tiles with weight scales so far
 };
 
+/// Chunks of weights that may be under way while products wait for them, and in the phases between: there
+/// more would only stand in a queue before what blocks hand one another.
+constexpr int chunks_while_multiplying = 2;
+constexpr int chunks_between = 1;
+
 /// What the phases of a step hand on to one another. It lives here and not in registers: phases are functions
 /// of their own, so that none has to spill what others need.
 struct StepState {
@@ -91,6 +97,7 @@ struct StepState {
     int slots[max_step_rows];
     int positions[max_step_rows];
     LinearOutput outputs[linears_a_layer + 1]; ///< lm_head last
+    int pace;                                  ///< chunks of weights that may be under way
     StepPosition positions_before[2];          ///< before linears of even and of odd number
 
     __device__ Tagged* exchanged(std::size_t at) const { return step.exchange + at; }

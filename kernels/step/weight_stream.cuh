@@ -94,22 +94,23 @@ class WeightRing {
         fence_shared_accesses();
     }
 
-    /// One thread: copies all chunks of the step, each as soon as its stage is empty and no more than
-    /// `most_in_flight` are under way. More would only stand in a queue, and every other load of the block,
+    /// One thread: copies all chunks of the step, each as soon as its stage is empty and no more than `pace`
+    /// says are under way. More would only stand in a queue, and every other load of the block,
     /// on which all blocks wait, behind them (kernels/README.md).
-    __device__ void fill(const StepPlan& plan, int most_in_flight) const {
+    /// @param pace  at least 1; shared memory, which others change by atomics
+    __device__ void fill(const StepPlan& plan, int& pace) const {
         StreamWalk walk(plan);
         Place place{0, 1}; // the first round finds all stages empty
         Place oldest;      // of those in flight
         int in_flight = 0;
         for (; !walk.ended(); walk.advance()) {
             wait_for_stage(empty_ + place.stage * 8, place.parity);
-            if (in_flight == most_in_flight) {
+            while (in_flight >= atomicOr(&pace, 0)) {
                 wait(full_ + oldest.stage * 8, oldest.parity);
                 oldest.advance();
-            } else {
-                ++in_flight;
+                --in_flight;
             }
+            ++in_flight;
             const std::uint32_t full = full_ + place.stage * 8;
             const bool scales = walk.scales() != nullptr;
             arrive_expecting(full, walk.bytes() + (scales ? 64 : 0));
