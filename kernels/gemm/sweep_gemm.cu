@@ -5,6 +5,7 @@
 #include "kernels/base/exponential.cuh"
 #include "kernels/base/launch.h"
 #include "kernels/gemm/fragments.cuh"
+#include "kernels/gemm/product_arguments.h"
 
 #include <algorithm>
 
@@ -29,17 +30,7 @@ constexpr int shared_bytes_for(WeightFormat format, int blocks_of_8) {
                                      warps * max_tiles * blocks_of_8 * tile_sums * 4);
 }
 
-struct Arguments {
-    const std::uint8_t* tiles;
-    const float* weight_scales;
-    const std::uint8_t* activations;
-    const float* act_scales;
-    float* out;
-    int rows;
-    int row_tiles;
-    int col_tiles;
-    int batch;
-};
+using Arguments = ProductArguments;
 
 /// The row tiles of a block, in passes of at most max_tiles.
 struct Passes {
@@ -179,7 +170,7 @@ class Outputs {
             if constexpr (epilogue == Epilogue::silu_mul)
                 others_[k] = __fmul_rn(act_scale_, a_.weight_scales[packed_row + 8]);
             if constexpr (epilogue == Epilogue::add_residual)
-                others_[k] = a_.out[place(row_tile + tile)];
+                others_[k] = out()[place(row_tile + tile)];
         }
     }
 
@@ -198,17 +189,20 @@ class Outputs {
                 return sum;
             };
             const float y = scaled(total(index_), scales_[k]);
-            float& out = a_.out[place(row_tile + tile)];
+            float& to = out()[place(row_tile + tile)];
             if constexpr (epilogue == Epilogue::store_f32)
-                out = y;
+                to = y;
             else if constexpr (epilogue == Epilogue::add_residual)
-                out = others_[k] + y;
+                to = others_[k] + y;
             else
-                out = silu_times(y, scaled(total(index_ + 64), others_[k]));
+                to = silu_times(y, scaled(total(index_ + 64), others_[k]));
         }
     }
 
   private:
+    __device__ float* out() const {
+        return static_cast<float*>(a_.out);
+    }
     __device__ int channels() const {
         return epilogue == Epilogue::silu_mul ? a_.rows / 2 : a_.rows;
     }
@@ -345,15 +339,7 @@ Status sweep_gemm(const StreamGemm& gemm, cudaStream_t stream) {
     QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
     QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
                 "asking for the multiprocessor count");
-    const Arguments arguments{weights.tiles.data(),
-                              weights.scales.data(),
-                              static_cast<const std::uint8_t*>(gemm.activations),
-                              gemm.act_scales,
-                              static_cast<float*>(gemm.out),
-                              weights.rows,
-                              weights.row_tiles(),
-                              weights.col_tiles(),
-                              gemm.batch};
+    const Arguments arguments = product_arguments(gemm);
     const bool int4 = weights.format == WeightFormat::int4;
     const int blocks_of_8 = gemm.batch <= 8 ? 1 : 2;
     const Kernel kernel = int4 ? blocks_of_8 == 1 ? kernel_for<WeightFormat::int4, 1>(gemm.epilogue)
