@@ -39,7 +39,7 @@ struct DecodeStep {
     float eps = 0.0F;
     int largest_code = 7; ///< of activations; unused for f16
     float clip = 1.0F;
-    int hadamard_block = 1; ///< of down_proj's input: 1 or 256
+    int hadamard_block = 1; ///< of down_proj's input: 1, or 256 (int4 only)
 
     __half* keys = nullptr;         ///< [layers][slots][kv_heads][context][head_dim]
     __half* values = nullptr;       ///< likewise

@@ -23,7 +23,7 @@ __host__ __device__ constexpr int place_of(int element, int log_pairs) {
 }
 constexpr int log_pairs_of_qkv = 0;
 constexpr int log_pairs_of_hidden = 1; ///< residuals and attended rows
-constexpr int log_pairs_of_blocks = 2; ///< what Hadamard blocks are made of
+constexpr int log_pairs_of_blocks = 2; ///< down_proj's input, where it becomes codes
 
 /// Words of one split and query head: dimensions, from part_stats on the largest score and the weight.
 constexpr int part_stats = 128;

@@ -164,7 +164,7 @@ struct BlockRow {
     }
 };
 
-/// down_proj's input before its Hadamard transform, in registers, warp by warp: block i of a warp is the 256
+/// down_proj's input, where it becomes codes, in registers, warp by warp: block i of a warp is the 256
 /// elements from 256 * (warp + i * step_warps) on, of which a lane holds 8 neighbours.
 template<int blocks>
 struct WarpBlocksRow {

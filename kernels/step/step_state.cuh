@@ -86,8 +86,7 @@ struct StepPosition {
 constexpr int chunks_while_multiplying = 2;
 constexpr int chunks_between = 1;
 
-/// What the phases of a step hand on to one another. It lives here and not in registers: phases are functions
-/// of their own, so that none has to spill what others need.
+/// What the phases of a step hand on to one another: in shared memory, as registers are few.
 struct StepState {
     DecodeStep step;
     ExchangeMap map;
