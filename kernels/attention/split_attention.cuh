@@ -92,22 +92,90 @@ class SplitTile {
 #pragma unroll 1
         for (int g = 0; g < group; ++g) {
             float* const sums = m.sums + g % 2 * 8 * head_dim;
-            add_values(m.scores + g * split_keys, count, sums);
+            const float* const e = m.scores + g * split_keys;
+            add_values([&](int i) { return e[chain() + 8 * i]; }, count, sums);
             barrier();
 #pragma unroll 1
             for (int d = threadIdx.x; d < head_dim; d += attend_threads) {
-                float a[8];
-#pragma unroll
-                for (int c = 0; c < 8; ++c)
-                    a[c] = sums[c * head_dim + d];
-#pragma unroll
-                for (int offset = 4; offset > 0; offset /= 2)
-#pragma unroll
-                    for (int c = 0; c < offset; ++c)
-                        a[c] = __fadd_rn(a[c], a[c + offset]);
-                part[g * part_stride + d] = a[0];
+                part[g * part_stride + d] = over_chains(sums + d, head_dim);
             }
         }
+    }
+
+    // One query head by all threads, in steps between which the caller sets barriers: shorter than attend().
+
+    /// The scores of one query head. @param query  shared memory, scores [split_keys] too
+    __device__ void score(const float* query, int count, float scale, float* scores) const {
+        float sum = 0.0F;
+#pragma unroll
+        for (int v = 0; v < key_vectors; ++v) {
+            if (key() >= count || !has_vector(v))
+                continue;
+            const float4 lower = *reinterpret_cast<const float4*>(query + dim_of(v));
+            const float4 upper = *reinterpret_cast<const float4*>(query + dim_of(v) + 4);
+            const float q[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
+            const unsigned pairs[4] = {keys_[v].x, keys_[v].y, keys_[v].z, keys_[v].w};
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const float2 k = floats(pairs[i]);
+                sum = __fmaf_rn(q[2 * i], k.x, sum);
+                sum = __fmaf_rn(q[2 * i + 1], k.y, sum);
+            }
+        }
+#pragma unroll
+        for (int offset = 4; offset > 0; offset /= 2)
+            sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, offset));
+        if (threadIdx.x % 8 == 0)
+            scores[key()] = key() < count ? __fmul_rn(sum, scale) : -INFINITY;
+    }
+
+    /// After all scores: every warp makes the exponentials of its chain for itself. The chains' sums of
+    /// values and, in chain_weights[8], of exponentials. Returns the largest score.
+    __device__ float weigh(const float* scores, int count, float* sums, float* chain_weights) const {
+        const int lane = static_cast<int>(threadIdx.x) % 32;
+        const float peak = largest_of_warp(fmaxf(scores[lane], scores[lane + 32]));
+        const int key = chain() + lane % 8 * 8;
+        const float own = key < count ? exponential(__fsub_rn(scores[key], peak)) : 0.0F;
+        float e[8];
+#pragma unroll
+        for (int m = 0; m < 8; ++m)
+            e[m] = __shfl_sync(0xFFFFFFFFU, own, m);
+        add_values([&](int m) { return e[m]; }, count, sums);
+#pragma unroll
+        for (int offset = 4; offset > 0; offset /= 2)
+#pragma unroll
+            for (int m = 0; m < offset; ++m)
+                e[m] = __fadd_rn(e[m], e[m + offset]);
+        if (threadIdx.x % 64 == 0)
+            chain_weights[chain()] = e[0];
+        return peak;
+    }
+
+    /// After all warps' sums: of chain c the element at[c * stride].
+    static __device__ float over_chains(const float* at, int stride) {
+        float a[8];
+#pragma unroll
+        for (int c = 0; c < 8; ++c)
+            a[c] = at[c * stride];
+#pragma unroll
+        for (int offset = 4; offset > 0; offset /= 2)
+#pragma unroll
+            for (int c = 0; c < offset; ++c)
+                a[c] = __fadd_rn(a[c], a[c + offset]);
+        return a[0];
+    }
+
+    /// By integers of the same order.
+    static __device__ float largest_of_warp(float value) {
+#if __CUDA_ARCH__ >= 800
+        const auto ordered = [](int bits) { return bits ^ (bits >> 31 & 0x7FFFFFFF); };
+        return __int_as_float(ordered(__reduce_max_sync(0xFFFFFFFFU, ordered(__float_as_int(value)))));
+#else
+#pragma unroll
+        for (int offset = 16; offset > 0; offset /= 2)
+            value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFU, value, offset));
+        return value;
+#endif
     }
 
   private:
@@ -139,30 +207,6 @@ class SplitTile {
         return __half22float2(*reinterpret_cast<const __half2*>(&pair));
     }
 
-    __device__ void score(const float* query, int count, float scale, float* scores) const {
-        float sum = 0.0F;
-#pragma unroll
-        for (int v = 0; v < key_vectors; ++v) {
-            if (key() >= count || !has_vector(v))
-                continue;
-            const float4 lower = *reinterpret_cast<const float4*>(query + dim_of(v));
-            const float4 upper = *reinterpret_cast<const float4*>(query + dim_of(v) + 4);
-            const float q[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
-            const unsigned pairs[4] = {keys_[v].x, keys_[v].y, keys_[v].z, keys_[v].w};
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const float2 k = floats(pairs[i]);
-                sum = __fmaf_rn(q[2 * i], k.x, sum);
-                sum = __fmaf_rn(q[2 * i + 1], k.y, sum);
-            }
-        }
-#pragma unroll
-        for (int offset = 4; offset > 0; offset /= 2)
-            sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, offset));
-        if (threadIdx.x % 8 == 0)
-            scores[key()] = key() < count ? __fmul_rn(sum, scale) : -INFINITY;
-    }
-
     /// One warp.
     static __device__ void exponentiate(float* scores, int count, float* part) {
         const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -184,7 +228,9 @@ class SplitTile {
         }
     }
 
-    __device__ void add_values(const float* exponentials, int count, float* sums) const {
+    /// @param exponential_of  exponential_of(m): of the chain's key number m
+    template<class Exponential>
+    __device__ void add_values(const Exponential& exponential_of, int count, float* sums) const {
 #pragma unroll
         for (int pass = 0; pass < value_passes; ++pass) {
             float2 sum{0.0F, 0.0F};
@@ -192,7 +238,7 @@ class SplitTile {
             for (int m = 0; m < 8; ++m) {
                 if (chain() + 8 * m >= count)
                     break;
-                const float weight = exponentials[chain() + 8 * m];
+                const float weight = exponential_of(m);
                 const float2 value = floats(values_[pass][m]);
                 sum.x = __fmaf_rn(weight, value.x, sum.x);
                 sum.y = __fmaf_rn(weight, value.y, sum.y);

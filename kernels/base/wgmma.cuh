@@ -94,6 +94,21 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
         : "memory");
 }
 
+/// For copies of what is read once: it leaves the L2 cache before anything else does.
+__device__ inline std::uint64_t read_once() {
+    std::uint64_t policy = 0;
+    asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+    return policy;
+}
+/// @param policy  as of read_once()
+__device__ inline void copy_bulk(std::uint32_t shared, const void* global, int bytes, std::uint32_t barrier,
+                                 std::uint64_t policy) {
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+                 "[%0], [%1], %2, [%3], %4;" ::"r"(shared),
+                 "l"(global), "r"(bytes), "r"(barrier), "l"(policy)
+                 : "memory");
+}
+
 // --- clusters ---
 
 /// All threads of a cluster's blocks that have not exited take part; what was written before arriving is seen

@@ -116,8 +116,8 @@ Status StepModel::make(const StepShape& shape, WeightFormat format, int hadamard
     QS_TRY(inner_.allocate(static_cast<std::size_t>(rows) * shape.intermediate));
     QS_TRY(codes_.allocate(rows * widest));
     QS_TRY(scales_.allocate(rows));
-    QS_TRY(exchange_.allocate(ExchangeMap(shape, rows, splits).words));
-    QS_CUDA_TRY(cudaMemset(exchange_.data(), 0, exchange_.bytes()), "clearing exchanged values");
+    QS_TRY(exchange_.allocate(ExchangeMap(shape, splits).words));
+    QS_CUDA_TRY(cudaMemset(exchange_.data(), 0xFF, exchange_.bytes()), "clearing exchanged values");
     QS_TRY(counters_.allocate(1));
     QS_CUDA_TRY(cudaMemset(counters_.data(), 0, counters_.bytes()), "clearing counters");
 

@@ -96,7 +96,7 @@ class WarpStream {
     __device__ void fill(int stage) {
         const int bytes = min(stage_bytes, row_bytes_ - at_);
         arrive_expecting(full_ + stage * 8, bytes);
-        copy_bulk(ring_ + stage * stage_bytes, from_ + at_, bytes, full_ + stage * 8);
+        copy_bulk(ring_ + stage * stage_bytes, from_ + at_, bytes, full_ + stage * 8, policy_);
         at_ += warps * stage_bytes;
         if (at_ < row_bytes_)
             return;
@@ -112,6 +112,7 @@ class WarpStream {
     int at_;   ///< in the row tile: what fill() asks for next
     int left_; ///< row tiles, from_ the first
     const std::uint8_t* from_;
+    std::uint64_t policy_ = read_once();
     RingPlace<stages> place_;
 };
 

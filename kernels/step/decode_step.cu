@@ -10,30 +10,36 @@
 namespace quantscope::kernels {
 namespace {
 
-constexpr int row_vectors = 2;                   ///< hidden and attended up to 4096
-constexpr int inner_vectors = 6;                 ///< intermediate up to 12288
-[[maybe_unused]] constexpr int inner_blocks = 3; ///< likewise
+constexpr int row_vectors = 2;   ///< hidden and attended up to 4096
+constexpr int inner_vectors = 6; ///< intermediate up to 12288
+constexpr int inner_blocks = 3;  ///< likewise
 
 /// One block's walk through the step. Blocks wait for one another's values only; a block without a share in a
 /// linear does not wait for its input either, as nobody would know when it has read it.
 /// @tparam turned  down_proj's input is Hadamard-transformed in blocks of 256
-template<WeightFormat format, int row_slots, int head_dim, bool turned>
+/// @tparam narrow  int4 times codes of at most 7
+template<WeightFormat format, int head_dim, bool turned, bool narrow>
 class Walk {
   public:
-    using Map = SharedMap<format, row_slots>;
+    using Map = SharedMap<format>;
+    static constexpr bool f16 = format == WeightFormat::f16;
+    /// Weights of 4 bits come faster than they are needed: while blocks wait for one another, a little
+    /// slower.
+    static constexpr int piece_clocks = format == WeightFormat::int4 ? 1000 : 0;
 
     static __device__ void run(const DecodeStep& step) {
         open(step);
         if (threadIdx.x >= step_threads) {
             if (threadIdx.x == step_threads)
-                Map::ring().fill(plan(), state().pace);
+                Map::ring().template fill<piece_clocks>(plan(), f16 ? 1 : Map::set_tiles(format),
+                                                        state().pace);
             return;
         }
 #pragma unroll 1
         for (int linear = 0; linear < plan().last; ++linear) {
             switch (static_cast<StepLinear>(linear % linears_a_layer)) {
             case StepLinear::qkv:
-            case StepLinear::gate_up: prepare_norm<false>(linear); break;
+            case StepLinear::gate_up: prepare_norm<f16>(linear); break;
             case StepLinear::o_proj:
                 attend(linear);
                 join(linear);
@@ -62,33 +68,29 @@ class Walk {
         return Map::template at<float>(Map::scratch) + which * 32;
     }
     static __device__ RowCoding coding() {
-        return {format == WeightFormat::f16 ? 0 : step().largest_code, step().clip};
+        return {f16 ? 0 : step().largest_code, step().clip};
     }
 
     /// All threads. Ends with a barrier.
     static __device__ void open(const DecodeStep& step) {
         StepState& all = state();
-        if (threadIdx.x < step.rows) {
-            all.slots[threadIdx.x] = step.slots[threadIdx.x];
-            all.positions[threadIdx.x] = step.positions[threadIdx.x];
-        }
         if (threadIdx.x <= linears_a_layer)
-            all.outputs[threadIdx.x].set(step, ExchangeMap(step.shape, step.rows, step.splits), threadIdx.x);
+            all.outputs[threadIdx.x].set(step, ExchangeMap(step.shape, step.splits), threadIdx.x);
         if (threadIdx.x == 0) {
             all.step = step;
-            all.map = ExchangeMap(step.shape, step.rows, step.splits);
+            all.map = ExchangeMap(step.shape, step.splits);
             all.first_tag = __ldcg(&step.counters->launches) * step.shape.linears() + 1;
-            all.first_item = AttentionItem(step, step.slots, step.positions, static_cast<int>(blockIdx.x));
+            all.first_slot = static_cast<int>(__ldcg(&step.counters->slot));
+            all.slot = *step.slots;
+            all.position = *step.positions;
+            all.first_item = AttentionItem(step, all.slot, all.position, static_cast<int>(blockIdx.x));
             all.first_joiner = AttentionItem::number_of(step) % static_cast<int>(gridDim.x);
             all.pace = chunks_between;
             all.positions_before[0] = {0, 0, 0, 0};
             Map::ring().init();
         }
-        if (threadIdx.x < step_threads) {
+        if (threadIdx.x < step_threads)
             plan().fill(step);
-            for (int i = threadIdx.x; i < Map::sums_bytes / 4; i += step_threads)
-                Map::template at<int>(Map::sums)[i] = 0;
-        }
         __syncthreads();
     }
 
@@ -98,18 +100,22 @@ class Walk {
         if (threadIdx.x == 0 && atomicAdd(&counters.left, 1U) + 1 == gridDim.x) {
             counters.left = 0;
             ++counters.launches;
+            counters.slot = (state().first_slot + step().shape.layers) % plain_slots;
         }
     }
 
     template<WeightFormat weights>
     static __device__ void multiply(int linear) {
         set_pace(chunks_while_multiplying);
-        multiply_linear<weights, Map, row_slots>(linear);
+        if constexpr (weights == WeightFormat::f16)
+            multiply_halves<Map>(linear);
+        else
+            multiply_codes<weights, narrow, Map>(linear);
         set_pace(chunks_between);
     }
     static __device__ void set_pace(int chunks) {
         if (threadIdx.x == 0)
-            atomicExch(&state().pace, chunks);
+            set_watched(state().pace, chunks);
     }
 
     /// The attention before a linear.
@@ -117,191 +123,149 @@ class Walk {
         StepAttention<head_dim>(state(), linear / linears_a_layer, step_shared() + Map::codes).run();
     }
     static __device__ void join(int linear) {
-        SplitJoin<head_dim>(state(), linear / linears_a_layer).run();
+        float* const attended = state().plain(linear / linears_a_layer) + state().map.attended;
+        SplitJoin<head_dim>(state(), linear / linears_a_layer)
+            .run([&](int head, int dimension, const float4& four) {
+                if (dimension < head_dim)
+                    publish_plain(attended + head * head_dim + dimension, four);
+            });
     }
 
-    /// The norm before a linear, or before lm_head.
+    /// The norm before a linear, or before lm_head. @tparam halves  becomes halves, not codes
     template<bool halves>
     static __device__ void prepare_norm(int linear) {
         if (!takes_part(linear))
             return;
-        const RowCoding how = halves ? RowCoding{0, 1.0F} : coding();
         const int hidden = step().shape.hidden;
         const float* const gamma = plan().linears[linear].gamma;
-        make_rows(linear, hidden, how, [&](int row, void* out, float* scale) {
-            BlockRow<row_vectors> weights;
-            if (gamma != nullptr)
-                weights.load(gamma, hidden);
-            BlockRow<row_vectors> x;
-            if (linear == 0)
-                x.load(step().residual + static_cast<std::size_t>(row) * hidden, hidden);
-            else
-                x.await(residual_before(linear) + row * state().map.hidden_row, hidden,
-                        state().tag(linear - 1));
-            x.normalize(weights, gamma != nullptr, hidden, step().eps, scratch(0));
-            x.store(how, Map::code_cols(hidden, halves || how.largest_code == 0), out, scale, scratch(1));
-        });
+        BlockRow<row_vectors> weights;
+        if (gamma != nullptr)
+            weights.load(gamma, hidden);
+        BlockRow<row_vectors> x;
+        if (linear == 0) {
+            x.load(step().residual, hidden);
+        } else {
+            let_pass(step().delays.norms);
+            x.await(residual_before(linear), hidden);
+        }
+        if (linear % linears_a_layer == static_cast<int>(StepLinear::gate_up))
+            clear_plain(linear);
+        const float largest = x.normalize(weights, gamma != nullptr, hidden, step().eps, scratch(0));
+        x.template store<narrow>(halves ? RowCoding{0, 1.0F} : coding(), Map::code_cols(hidden, halves),
+                                 codes(), scale(), scratch(1), largest);
         StepBarrier()();
     }
 
     static __device__ void prepare_attended(int linear) {
         if (!takes_part(linear))
             return;
-        const float residual = own_residual(linear);
+        const float residual = ask_for_residual(linear);
         const int cols = step().shape.attended();
-        make_rows(linear, cols, coding(), [&](int row, void* out, float* scale) {
-            BlockRow<row_vectors> x;
-            x.await(state().exchanged(state().map.attended) + row * state().map.attended_row, cols,
-                    state().tag(linear - 1));
-            x.store(coding(), Map::code_cols(cols, format == WeightFormat::f16), out, scale, scratch(0));
-        });
-        hand_over(residual);
+        BlockRow<row_vectors> x;
+
+        x.await(state().plain(linear / linears_a_layer) + state().map.attended, cols);
+        x.template store<narrow>(coding(), Map::code_cols(cols, f16), codes(), scale(), scratch(0));
+        hand_over(linear, residual);
     }
 
     static __device__ void prepare_inner(int linear) {
+        order_clearing(linear);
         if (!takes_part(linear))
             return;
-        const float residual = own_residual(linear);
+        const float residual = ask_for_residual(linear);
         const int cols = step().shape.intermediate;
-        make_rows(linear, cols, coding(), [&](int row, void* out, float* scale) {
-            std::conditional_t<format != WeightFormat::f16, WarpBlocksRow<inner_blocks>,
-                               BlockRow<inner_vectors>>
-                x;
-            x.await(state().exchanged(state().map.inner) + row * state().map.inner_row, cols,
-                    state().tag(linear - 1));
-            if constexpr (turned)
-                x.transform();
-            x.store(coding(), Map::code_cols(cols, format == WeightFormat::f16), out, scale, scratch(0));
-        });
-        hand_over(residual);
+        std::conditional_t<f16, BlockRow<inner_vectors>, WarpBlocksRow<inner_blocks>> x;
+        let_pass(step().delays.inner);
+        x.await(state().plain(linear / linears_a_layer) + state().map.inner, cols);
+        if constexpr (turned)
+            x.transform();
+        x.template store<narrow>(coding(), Map::code_cols(cols, f16), codes(), scale(), scratch(0));
+        hand_over(linear, residual);
     }
 
-    /// Whether this block has a share in a linear or its input. If not, its warps meet here instead of behind
-    /// the input: positions_before of the linear before are read until then.
+    static __device__ char* codes() {
+        return step_shared() + Map::codes;
+    }
+    static __device__ float* scale() {
+        return Map::template at<float>(Map::scales);
+    }
+
+    /// Whether this block has a share in a linear. If not, its warps meet here instead of behind the input:
+    /// positions_before of the linear before are read until then.
     static __device__ bool takes_part(int linear) {
-        const bool takes =
-            plan().has_tiles(linear) || (row_slots > 1 && static_cast<int>(blockIdx.x) < step().rows);
+        const bool takes = plan().has_tiles(linear);
         if (!takes)
             StepBarrier()();
         return takes;
     }
 
-    /// Brings the rows, coded by make(row, out, scale), into shared memory. One row is made by every block
-    /// for itself; of several each is made by one block.
-    template<class Make>
-    static __device__ void make_rows(int linear, int cols, const RowCoding& coding, const Make& make) {
-        float* const scales = Map::scales_of(linear);
-        char* const codes = step_shared() + Map::codes;
-        if constexpr (row_slots == 1) {
-            make(0, codes, scales);
-        } else {
-            const bool halves = coding.largest_code == 0;
-            const int row_bytes = padded_cols(cols) * (halves ? 2 : 1);
-            const int stride = Map::code_stride(cols, halves);
-            const int own = static_cast<int>(blockIdx.x);
-            const unsigned tag = state().tag(linear);
-            if (own < step().rows) {
-                make(own, codes + own * stride, scales + own);
-                StepBarrier()();
-                publish_row(own, codes + own * stride, row_bytes, tag);
-                if (threadIdx.x == 0 && !halves)
-                    publish(state().exchanged(state().map.scales) + own, scales[own], tag);
-            }
-            if (!plan().has_tiles(linear))
-                return;
-            await_rows(codes, row_bytes, stride, tag);
-            if (threadIdx.x < step().rows && !halves)
-                scales[threadIdx.x] = await(state().exchanged(state().map.scales) + threadIdx.x, tag);
+    /// Gives the block what its threads hold of the residual, which mostly is there when it is asked for.
+    /// Ends with a barrier.
+    static __device__ void hand_over(int linear, float asked) {
+        if (static_cast<int>(threadIdx.x) < Map::max_residuals) {
+            if (__float_as_uint(asked) == not_there && linear >= 2)
+                asked = await_plain(own_residual(linear));
+            Map::template at<float>(Map::residual)[threadIdx.x] = asked;
         }
-    }
-
-    static __device__ Tagged* packs_of_row(int row) {
-        return state().exchanged(state().map.codes) + row * state().map.code_row;
-    }
-
-    static __device__ void publish_row(int row, const char* codes, int row_bytes, unsigned tag) {
-        for (int p = threadIdx.x; p < packs_of(row_bytes); p += step_threads) {
-            unsigned words[3];
-#pragma unroll
-            for (int i = 0; i < 3; ++i) {
-                const int at = p * pack_bytes + 4 * i;
-                words[i] = at < row_bytes ? *reinterpret_cast<const unsigned*>(codes + at) : 0;
-            }
-            publish(packs_of_row(row) + 2 * p, words[0], words[1], words[2], tag);
-        }
-    }
-
-    /// One pack of every row of another block at a time.
-    static __device__ void await_rows(char* codes, int row_bytes, int stride, unsigned tag) {
-        const int rows = step().rows;
-        const int own = static_cast<int>(blockIdx.x);
-        const Tagged* const first = packs_of_row(0);
-        const int row_words = state().map.code_row;
-#pragma unroll 1
-        for (int p = threadIdx.x; p < packs_of(row_bytes); p += step_threads) {
-            Pack packs[row_slots];
-            unsigned polls = 0;
-            bool there = true;
-            do {
-                there = true;
-#pragma unroll
-                for (int row = 0; row < row_slots; ++row)
-                    packs[row] = row < rows && row != own ? look_at_pack(first + row * row_words + 2 * p)
-                                                          : Pack{0, tagged(0U, tag)};
-#pragma unroll
-                for (int row = 0; row < row_slots; ++row)
-                    there &= packs[row].tag() == tag;
-            } while (ask_again(there, polls));
-            __syncwarp(__activemask());
-#pragma unroll
-            for (int row = 0; row < row_slots; ++row)
-#pragma unroll
-                for (int i = 0; i < 3; ++i)
-                    if (row < rows && row != own && p * pack_bytes + 4 * i < row_bytes)
-                        *reinterpret_cast<unsigned*>(codes + row * stride + p * pack_bytes + 4 * i) =
-                            packs[row].word(i);
-        }
-    }
-
-    /// Gives the block what its threads hold of the residual. Ends with a barrier.
-    static __device__ void hand_over(float residual) {
-        if (static_cast<int>(threadIdx.x) < Map::max_residuals)
-            Map::template at<float>(Map::residual)[threadIdx.x] = residual;
         StepBarrier()();
+    }
+    static __device__ float ask_for_residual(int linear) {
+        const float* const at = own_residual(linear);
+        return at == nullptr ? 0.0F : look_at_plain(at);
     }
 
     /// The residual that a linear's input is the norm of, or that its output is added to; not that of layer
     /// 0.
-    static __device__ const Tagged* residual_before(int linear) {
+    static __device__ const float* residual_before(int linear) {
         const int in_layer = linear % linears_a_layer;
         const bool middle = in_layer == static_cast<int>(StepLinear::gate_up) ||
                             in_layer == static_cast<int>(StepLinear::down_proj);
-        return state().exchanged(middle ? state().map.middle : state().map.last);
+        const int layer = linear / linears_a_layer;
+        return state().plain(middle ? layer : layer - 1) + (middle ? state().map.middle : state().map.last);
     }
 
-    /// This thread's share of the residual that the block's tiles of o_proj or down_proj add to:
-    /// [tile][row][16].
-    static __device__ float own_residual(int linear) {
-        const DecodeStep& s = step();
-        const int rows = row_slots == 1 ? 1 : s.rows;
-        const int row = static_cast<int>(threadIdx.x) / 16 % rows;
-        const int row_tile = plan().row_tile(linear, static_cast<int>(threadIdx.x) / 16 / rows);
+    /// The block's share of the plain values of the layer before. All blocks have read them: they have added
+    /// to the residual that gate_up's input is the norm of, for which the last of them was read.
+    static __device__ void clear_plain(int linear) {
+        const int sharers = clearing_blocks();
+        auto* const to = reinterpret_cast<uint4*>(state().plain(linear / linears_a_layer - 1));
+        for (int i = plan().linears[linear].first_tile + static_cast<int>(threadIdx.x) * sharers;
+             i < plain_vectors(); i += step_threads * sharers)
+            __stcg(to + i, uint4{not_there, not_there, not_there, not_there});
+    }
+    /// Orders what was cleared before what this block hands out next, and what others handed out before what
+    /// it writes next. Once in a few layers, where all wait for other blocks' values anyway.
+    static __device__ void order_clearing(int linear) {
+        static_assert(plain_slots >= 2 * layers_between_fences + 2);
+        if (linear / linears_a_layer % layers_between_fences == 0 &&
+            static_cast<int>(threadIdx.x) * clearing_blocks() < plain_vectors())
+            __threadfence();
+    }
+    static __device__ int plain_vectors() {
+        return state().map.slot / 4;
+    }
+    /// Those with row tiles of gate_up.
+    static __device__ int clearing_blocks() {
+        return min(plan().kinds[static_cast<int>(StepLinear::gate_up)].row_tiles,
+                   static_cast<int>(gridDim.x));
+    }
+
+    /// Where this thread's share is of the residual that the block's tiles of o_proj or down_proj add to,
+    /// [tile][16]; null where it has none.
+    static __device__ const float* own_residual(int linear) {
+        const int row_tile = plan().row_tile(linear, static_cast<int>(threadIdx.x) / 16);
         const int channel = row_tile * 16 + static_cast<int>(threadIdx.x) % 16;
-        if (row_tile < 0 || channel >= s.shape.hidden)
-            return 0.0F;
-        if (linear < 2) // o_proj of layer 0
-            return __ldcg(s.residual + static_cast<std::size_t>(row) * s.shape.hidden + channel);
-        return await(residual_before(linear) + row * state().map.hidden_row +
-                         place_of(channel, log_pairs_of_hidden),
-                     state().tag(linear - 2)); // the linear that added to it last
+        if (row_tile < 0 || channel >= step().shape.hidden)
+            return nullptr;
+        return (linear < 2 ? step().residual : residual_before(linear)) + channel; // o_proj of layer 0
     }
 };
 
-template<WeightFormat format, int row_slots, int head_dim, bool turned>
+template<WeightFormat format, int head_dim, bool turned, bool narrow>
 __global__ void __launch_bounds__(step_threads + 32, 1)
     decode_step_kernel(const __grid_constant__ DecodeStep step) {
 #if __CUDA_ARCH__ >= 900 // bulk copies
-    Walk<format, row_slots, head_dim, turned>::run(step);
+    Walk<format, head_dim, turned, narrow>::run(step);
 #endif
 }
 
@@ -310,33 +274,30 @@ struct Kernel {
     std::size_t shared_bytes = 0;
 };
 
-template<WeightFormat format, int row_slots, bool turned = false>
+template<WeightFormat format, bool turned = false, bool narrow = false>
 Kernel kernel_with(const StepShape& shape) {
-    const std::size_t shared = SharedMap<format, row_slots>::total(shape);
+    const std::size_t shared = SharedMap<format>::total(shape);
     switch (shape.attention.head_dim) {
-    case 64: return {decode_step_kernel<format, row_slots, 64, turned>, shared};
-    case 128: return {decode_step_kernel<format, row_slots, 128, turned>, shared};
+    case 64: return {decode_step_kernel<format, 64, turned, narrow>, shared};
+    case 128: return {decode_step_kernel<format, 128, turned, narrow>, shared};
     default: return {};
     }
 }
 
-template<int row_slots>
-Kernel kernel_with(const DecodeStep& step) {
-    const bool turned = step.hadamard_block > 1;
-    if (step.format == WeightFormat::int4)
-        return turned ? kernel_with<WeightFormat::int4, row_slots, true>(step.shape)
-                      : kernel_with<WeightFormat::int4, row_slots>(step.shape);
-    return step.format == WeightFormat::int8 && !turned
-               ? kernel_with<WeightFormat::int8, row_slots>(step.shape)
-               : Kernel{};
-}
-
 Kernel kernel_of(const DecodeStep& step) {
-    if (step.rows > 1)
-        return kernel_with<max_step_rows>(step);
-    return step.format == WeightFormat::f16 && step.hadamard_block == 1
-               ? kernel_with<WeightFormat::f16, 1>(step.shape)
-               : kernel_with<1>(step);
+    const bool turned = step.hadamard_block > 1;
+    const bool narrow = step.largest_code <= 7;
+    if (step.format == WeightFormat::int4 && narrow)
+        return turned ? kernel_with<WeightFormat::int4, true, true>(step.shape)
+                      : kernel_with<WeightFormat::int4, false, true>(step.shape);
+    if (turned)
+        return {};
+    switch (step.format) {
+    case WeightFormat::int4: return kernel_with<WeightFormat::int4>(step.shape);
+    case WeightFormat::int8: return kernel_with<WeightFormat::int8>(step.shape);
+    case WeightFormat::f16: return kernel_with<WeightFormat::f16>(step.shape);
+    }
+    return {};
 }
 
 struct Device {
@@ -360,6 +321,13 @@ struct Device {
     }
 };
 
+/// By trial on an H200; where little is exchanged there is nothing to wait for.
+StepDelays delays_of(const DecodeStep& step) {
+    if (step.shape.hidden < 2048 || step.format == WeightFormat::f16)
+        return {};
+    return step.format == WeightFormat::int4 ? StepDelays{1500, 2500} : StepDelays{0, 2500};
+}
+
 bool shape_fits(const DecodeStep& step, int blocks) {
     const StepShape& s = step.shape;
     const AttentionShape& a = s.attention;
@@ -369,9 +337,7 @@ bool shape_fits(const DecodeStep& step, int blocks) {
            s.attended() % 64 == 0 && s.intermediate % 64 == 0 &&
            (step.hadamard_block == 1 || (step.hadamard_block == 256 && s.intermediate % 256 == 0)) &&
            s.linears() <= max_step_linears &&
-           tiles_a_block(s.hidden) * 16 * step.rows <=
-               (step.rows == 1 ? SharedMap<WeightFormat::int4, 1>::max_residuals
-                               : SharedMap<WeightFormat::int4, max_step_rows>::max_residuals);
+           tiles_a_block(s.hidden) * 16 <= SharedMap<WeightFormat::int4>::max_residuals;
 }
 
 } // namespace
@@ -380,13 +346,15 @@ Status decode_step_fits(const DecodeStep& step, bool& fits) {
     Device device;
     QS_TRY(device.ask());
     const Kernel kernel = kernel_of(step);
-    fits = step.rows >= 1 && step.rows <= max_step_rows && kernel.function != nullptr &&
-           device.cooperative != 0 && device.capability >= 9 && shape_fits(step, device.blocks) &&
+    fits = step.rows == 1 && kernel.function != nullptr && device.cooperative != 0 &&
+           device.capability >= 9 && shape_fits(step, device.blocks) &&
            kernel.shared_bytes <= static_cast<std::size_t>(device.shared_bytes);
     return {};
 }
 
-Status decode_step(const DecodeStep& step, cudaStream_t stream) {
+Status decode_step(const DecodeStep& wanted, cudaStream_t stream) {
+    DecodeStep step = wanted;
+    step.delays = delays_of(step);
     bool fits = false;
     QS_TRY(decode_step_fits(step, fits));
     if (!fits)

@@ -18,18 +18,23 @@ struct StepLayer {
     const float* mlp_gamma;
 };
 
+/// Clocks that a block lets pass before it asks for the input of a linear (kernels/README.md).
+struct StepDelays {
+    int norms = 0; ///< of qkv, gate_up and lm_head
+    int inner = 0; ///< of down_proj
+};
+
 /// Kept from launch to launch; zeros before the first.
 struct StepCounters {
     unsigned launches; ///< finished ones: makes each launch's tags its own
     unsigned left;     ///< blocks that have finished
+    unsigned slot;     ///< plain values' of the next launch's first layer
 };
 
-/// Most rows (sequences) of a step.
-constexpr int max_step_rows = 8;
-
-/// A whole decode step of a Llama model, from the embedded tokens in `residual` to the logits, as one kernel
-/// whose blocks stay resident and hand one another values through Tagged words: weights stream through shared
-/// memory without a pause between linears. Results are those of the separate kernels, bit for bit.
+/// A whole decode step of one sequence of a Llama model, from the embedded tokens in `residual` to the
+/// logits, as one kernel whose blocks stay resident and hand one another values through global memory:
+/// weights stream through shared memory without a pause between linears. Results are those of the separate
+/// kernels, bit for bit.
 struct DecodeStep {
     StepShape shape;
     WeightFormat format = WeightFormat::int4;
@@ -48,15 +53,16 @@ struct DecodeStep {
     const float* sines = nullptr;
     const std::int32_t* slots = nullptr;     ///< [rows]; -1: the row pads the batch
     const std::int32_t* positions = nullptr; ///< [rows]
-    int rows = 1;
-    int splits = 1; ///< covers the longest row: splits_of(position + 1)
+    int rows = 1;                            ///< the kernel takes no more; separate kernels do
+    int splits = 1;                          ///< covers the longest row: splits_of(position + 1)
 
     float* residual =
         nullptr; ///< [rows][hidden]: the embedded tokens; after the step, what the last norm reads
     float* logits = nullptr; ///< [rows][vocab]
     Tagged* exchange =
-        nullptr; ///< [ExchangeMap::words] for the most rows and splits; zeros before the first launch
+        nullptr; ///< [ExchangeMap::words] for the most splits; all ones before the first launch
     StepCounters* counters = nullptr; ///< belongs to `exchange`
+    StepDelays delays;                ///< decode_step() sets them
 };
 
 /// Whether the step kernel takes such a step on the current device; what it does not take, the separate

@@ -15,12 +15,10 @@ template<int head_dim>
 class StepAttention {
   public:
     static_assert(head_dim <= part_stats);
-    static constexpr int part_size = split_part_size(head_dim);
 
     /// Shared memory, 16-byte aligned.
     static constexpr std::size_t shared_bytes(int group) {
-        return SplitShared::bytes(head_dim, group) + 2 * head_dim * sizeof(__half) +
-               group * part_size * sizeof(float);
+        return SplitShared::bytes(head_dim, group) + 2 * head_dim * sizeof(__half) + 16 * sizeof(float);
     }
 
     __device__ StepAttention(const StepState& state, int layer, char* shared)
@@ -29,7 +27,7 @@ class StepAttention {
           group_(s_.shape.attention.heads / s_.shape.attention.kv_heads),
           m_(reinterpret_cast<float*>(shared), head_dim, group_),
           new_(reinterpret_cast<__half*>(shared + SplitShared::bytes(head_dim, group_))),
-          parts_(reinterpret_cast<float*>(new_ + 2 * head_dim)) {}
+          weights_(reinterpret_cast<float*>(new_ + 2 * head_dim)) {}
 
     /// Takes all items. What is cached does not depend on this step: an item's keys and values are asked for
     /// before its queries are waited for. Ends with a barrier.
@@ -39,7 +37,7 @@ class StepAttention {
 #pragma unroll 1
         for (int item = static_cast<int>(blockIdx.x); item < items; item += grid) {
             if (item >= grid)
-                item_ = AttentionItem(s_, state_.slots, state_.positions, item);
+                item_ = AttentionItem(s_, state_.slot, state_.position, item);
             tile_.load(keys_ + item_.at, values_ + item_.at, item_.cached());
             if (item_.count > 0)
                 attend();
@@ -53,18 +51,26 @@ class StepAttention {
         StepBarrier()();
         if (item_.newest)
             tile_.put(item_.count - 1, new_, new_ + head_dim);
-        tile_.attend(m_, group_, item_.count, 1.0F / sqrtf(static_cast<float>(head_dim)), parts_, part_size,
-                     StepBarrier());
+        const float scale = 1.0F / sqrtf(static_cast<float>(head_dim));
+#pragma unroll 1
+        for (int g = 0; g < group_; ++g)
+            tile_.score(m_.query + g * head_dim, item_.count, scale, m_.scores + g * split_keys);
         StepBarrier()();
-        hand_over();
+#pragma unroll 1
+        for (int g = 0; g < group_; ++g) { // sums take turns at two places
+            float* const sums = m_.sums + g % 2 * 8 * head_dim;
+            float* const weights = weights_ + g % 2 * 8;
+            const float peak = tile_.weigh(m_.scores + g * split_keys, item_.count, sums, weights);
+            StepBarrier()();
+            hand_over(g, sums, weights, peak);
+        }
     }
 
     /// Queries into shared memory; the newest key and value there and into the cache.
     __device__ void rotate() {
         constexpr int half = head_dim / 2;
         const AttentionShape& a = s_.shape.attention;
-        const Tagged* const row =
-            state_.exchanged(0) + static_cast<std::size_t>(item_.row) * state_.map.qkv_row;
+        const Tagged* const row = state_.exchanged(state_.map.qkv);
         const float* const cosines = s_.cosines + static_cast<std::size_t>(item_.position) * half;
         const float* const sines = s_.sines + static_cast<std::size_t>(item_.position) * half;
         const int heads = item_.newest ? group_ + 2 : group_; // queries, then key, then value
@@ -106,20 +112,16 @@ class StepAttention {
         return {value_of(first), value_of(second)};
     }
 
-    /// The item's parts to whom joins them.
-    __device__ void hand_over() const {
-        const AttentionShape& a = s_.shape.attention;
-        const int first_head = item_.row * a.heads + item_.kv_head * group_;
-#pragma unroll 1
-        for (int i = threadIdx.x; i < group_ * (head_dim + 2); i += step_threads) {
-            const int g = i / (head_dim + 2);
-            const int d = i % (head_dim + 2);
-            Tagged* const part =
-                state_.exchanged(state_.map.parts) +
-                ((static_cast<std::size_t>(first_head) + g) * s_.splits + item_.split) * part_words;
-            publish(part + (d < head_dim ? place_of(d, log_pairs_of_hidden) : part_stats + d - head_dim),
-                    parts_[g * part_size + d], tag_);
-        }
+    /// The part of query head `g` of the group to whom joins it.
+    __device__ void hand_over(int g, const float* sums, const float* weights, float peak) const {
+        const int head = item_.kv_head * group_ + g;
+        Tagged* const part = state_.exchanged(state_.map.parts) +
+                             (static_cast<std::size_t>(head) * s_.splits + item_.split) * part_words;
+        const int d = static_cast<int>(threadIdx.x);
+        if (d < head_dim)
+            publish(part + part_place_of(d), SplitTile<head_dim>::over_chains(sums + d, head_dim), tag_);
+        else if (d == head_dim)
+            publish_pair(part + part_stats, peak, SplitTile<head_dim>::over_chains(weights, 1), tag_);
     }
 
     const StepState& state_;
@@ -130,8 +132,8 @@ class StepAttention {
     unsigned tag_;
     int group_;
     SplitShared m_;
-    __half* new_;  ///< [2][head_dim]: the newest key and value
-    float* parts_; ///< [group][part_size]
+    __half* new_;    ///< [2][head_dim]: the newest key and value
+    float* weights_; ///< [2][8]: of the chains
     SplitTile<head_dim> tile_;
 };
 
@@ -142,100 +144,108 @@ class SplitJoin {
     __device__ SplitJoin(const StepState& state, int layer)
         : state_(state), tag_(state.tag(layer * linears_a_layer)) {}
 
-    /// The warp's first head, of those of all rows; the next are a grid's warps apart. Blocks after those
+    /// The warp's first head; the next are a grid's warps apart. Blocks after those
     /// that have the last items begin, so that few have to do both.
     __device__ static int first(const StepState& state) {
         const int grid = static_cast<int>(gridDim.x);
         const int block = static_cast<int>(blockIdx.x) - state.first_joiner;
         return (block < 0 ? block + grid : block) + static_cast<int>(threadIdx.x) / 32 * grid;
     }
-    __device__ void run() {
-        const DecodeStep& s = state_.step;
-        const int heads = s.shape.attention.heads;
+    /// @param out  out(head, dimension, four): what becomes of a lane's four dimensions; all lanes call
+    template<class Out>
+    __device__ void run(const Out& out) {
+        const int heads = state_.step.shape.attention.heads;
 #pragma unroll 1
-        for (int i = first(state_); i < s.rows * heads; i += static_cast<int>(gridDim.x) * step_warps)
-            join(i / heads, i % heads);
+        for (int head = first(state_); head < heads; head += static_cast<int>(gridDim.x) * step_warps)
+            out(head, dimension(), join(head));
     }
 
   private:
     static constexpr int together = 3; ///< splits that are asked for at once
 
-    struct Part {
-        float2 pairs[2]; ///< four dimensions
-        float2 stats;    ///< the largest score, the weight
-    };
-
     __device__ static int dimension() {
         return static_cast<int>(threadIdx.x) % 32 * 4;
     }
+    __device__ static int lane_place() {
+        return dimension() < head_dim ? part_place_of(dimension()) : 0;
+    }
 
-    /// `count` parts from `from` on.
-    __device__ void await_parts(const Tagged* from, int count, Part (&parts)[together]) const {
-        float2 pairs[3 * together];
-        const auto place = [&](int i) { // in place of what is not wanted: the first
-            const int of_lane = i % 3 < 2 ? lane_place() + i % 3 * 64 : part_stats;
-            return from + (i / 3 < count ? i / 3 * part_words : 0) + of_lane;
+    /// This lane's dimensions of splits first, first + 1, ... of `count`, and the statistics of split
+    /// `stats_of`; in place of what is not wanted: split `first`.
+    struct Parts {
+        float2 pairs[2 * together];
+        float2 stats; ///< the largest score, the weight
+    };
+    __device__ void await_parts(const Tagged* from, int first, int count, int stats_of, Parts& parts) const {
+        float2 pairs[2 * together + 1];
+        const auto place = [&](int i) {
+            if (i == 2 * together)
+                return from + stats_of * part_words + part_stats;
+            const int split = first + i / 2 < count ? first + i / 2 : first;
+            return from + split * part_words + lane_place() + i % 2 * 64;
         };
         await_pairs(place, tag_, pairs);
 #pragma unroll
-        for (int i = 0; i < together; ++i)
-            parts[i] = {{pairs[3 * i], pairs[3 * i + 1]}, pairs[3 * i + 2]};
+        for (int i = 0; i < 2 * together; ++i)
+            parts.pairs[i] = pairs[i];
+        parts.stats = pairs[2 * together];
     }
-    __device__ static int lane_place() {
-        return dimension() < head_dim ? place_of(dimension(), log_pairs_of_hidden) : 0;
+    /// A lane a split.
+    __device__ float2 await_stats(const Tagged* from, int first, int count) const {
+        float2 stats[1];
+        const int split = own_split(first, count);
+        await_pairs([&](int) { return from + split * part_words + part_stats; }, tag_, stats);
+        return stats[0];
+    }
+    static __device__ int own_split(int first, int count) {
+        return min(first + static_cast<int>(threadIdx.x) % 32, count - 1);
     }
 
-    __device__ void join(int row, int head) const {
-        const DecodeStep& s = state_.step;
-        const int splits = state_.slots[row] < 0 ? 0 : splits_of(state_.positions[row] + 1);
-        const Tagged* const from =
-            state_.exchanged(state_.map.parts) +
-            (static_cast<std::size_t>(row) * s.shape.attention.heads + head) * s.splits * part_words;
-        float peak = -INFINITY;
-        Part parts[together];
-        if (splits > 0 && splits <= together) {
-            await_parts(from, splits, parts);
-#pragma unroll
-            for (int i = 0; i < together; ++i)
-                peak = i < splits ? fmaxf(peak, parts[i].stats.x) : peak;
-        } else {
+    __device__ float4 join(int head) const {
+        const int splits = state_.slot < 0 ? 0 : splits_of(state_.position + 1);
+        if (splits == 0)
+            return {0.0F, 0.0F, 0.0F, 0.0F};
+        const Tagged* const from = state_.exchanged(state_.map.parts) +
+                                   static_cast<std::size_t>(head) * state_.step.splits * part_words;
+        Parts parts;
+        await_parts(from, 0, splits, own_split(0, splits), parts);
+        float peak = SplitTile<head_dim>::largest_of_warp(parts.stats.x);
 #pragma unroll 1
-            for (int i = 0; i < splits; ++i)
-                peak = fmaxf(peak, await(from + i * part_words + part_stats, tag_));
-        }
+        for (int first = 32; first < splits; first += 32)
+            peak = fmaxf(peak, SplitTile<head_dim>::largest_of_warp(await_stats(from, first, splits).x));
+        float rescale = exponential(__fsub_rn(parts.stats.x, peak));
         float4 sum{0.0F, 0.0F, 0.0F, 0.0F};
         float weight = 0.0F;
 #pragma unroll 1
         for (int first = 0; first < splits; first += together) {
-            if (splits > together)
-                await_parts(from + first * part_words, min(together, splits - first), parts);
+            if (first > 0) {
+                await_parts(from, first, splits, own_split(first, splits), parts);
+                rescale = exponential(__fsub_rn(parts.stats.x, peak));
+            }
 #pragma unroll
-            for (int i = 0; i < together; ++i)
-                if (first + i < splits)
-                    add(parts[i], peak, sum, weight);
+            for (int i = 0; i < together; ++i) {
+                const float factor = __shfl_sync(0xFFFFFFFFU, rescale, i);
+                const float split_weight = __shfl_sync(0xFFFFFFFFU, parts.stats.y, i);
+                if (first + i < splits) {
+                    weight = __fmaf_rn(split_weight, factor, weight);
+                    sum.x = __fmaf_rn(parts.pairs[2 * i].x, factor, sum.x);
+                    sum.y = __fmaf_rn(parts.pairs[2 * i].y, factor, sum.y);
+                    sum.z = __fmaf_rn(parts.pairs[2 * i + 1].x, factor, sum.z);
+                    sum.w = __fmaf_rn(parts.pairs[2 * i + 1].y, factor, sum.w);
+                }
+            }
         }
-        if (splits > 0)
-            sum = {__fdiv_rn(sum.x, weight), __fdiv_rn(sum.y, weight), __fdiv_rn(sum.z, weight),
-                   __fdiv_rn(sum.w, weight)};
-        hand_over(row, head, sum);
+        return quotients(sum, weight);
     }
 
-    static __device__ void add(const Part& part, float peak, float4& sum, float& weight) {
-        const float rescale = exponential(__fsub_rn(part.stats.x, peak));
-        sum.x = __fmaf_rn(part.pairs[0].x, rescale, sum.x);
-        sum.y = __fmaf_rn(part.pairs[0].y, rescale, sum.y);
-        sum.z = __fmaf_rn(part.pairs[1].x, rescale, sum.z);
-        sum.w = __fmaf_rn(part.pairs[1].y, rescale, sum.w);
-        weight = __fmaf_rn(part.stats.y, rescale, weight);
-    }
-
-    __device__ void hand_over(int row, int head, const float4& four) const {
-        if (dimension() >= head_dim)
-            return;
-        Tagged* const to = state_.exchanged(state_.map.attended) + row * state_.map.attended_row +
-                           place_of(head * head_dim + dimension(), log_pairs_of_hidden);
-        publish_pair(to, four.x, four.y, tag_);
-        publish_pair(to + 64, four.z, four.w, tag_);
+    static __device__ float4 quotients(const float4& sum, float weight) {
+        bool sure = true;
+        const float4 q{quotient_if(sum.x, weight, sure), quotient_if(sum.y, weight, sure),
+                       quotient_if(sum.z, weight, sure), quotient_if(sum.w, weight, sure)};
+        if (sure)
+            return q;
+        return {__fdiv_rn(sum.x, weight), __fdiv_rn(sum.y, weight), __fdiv_rn(sum.z, weight),
+                __fdiv_rn(sum.w, weight)};
     }
 
     const StepState& state_;

@@ -6,6 +6,8 @@
 #include "kernels/step/step_plan.cuh"
 #include "kernels/step/weight_stream.cuh"
 
+#include <algorithm>
+
 namespace quantscope::kernels {
 
 /// The block's dynamic shared memory: offsets are constants, so that they cost no registers.
@@ -15,52 +17,44 @@ __device__ inline char* step_shared() {
 }
 
 /// What stands where in it, in bytes.
-template<WeightFormat format, int row_slots>
+template<WeightFormat format>
 struct SharedMap {
-    using Ring = WeightRing<row_slots == 1 ? 6 : 3>;
+    using Ring = WeightRing<6>;
     static constexpr int scale_slots = format == WeightFormat::f16 ? 0 : weight_scale_slots;
-    static constexpr int max_residuals = row_slots == 1 ? step_threads / 4 : step_threads;
+    static constexpr int max_residuals = step_threads / 4;
 
     /// Row tiles between two barriers of a block; even.
     static constexpr int set_tiles(WeightFormat of) {
-        return of == WeightFormat::f16 && (row_slots > 1 || format == WeightFormat::f16) ? 2 : 6;
+        return of == WeightFormat::f16 && format == WeightFormat::f16 ? 2 : 6;
     }
-    static constexpr int sums_bytes =
-        2 * 16 * row_slots * 4 *
-        (row_slots == 1 ? set_tiles(format) * step_warps : set_tiles(WeightFormat::f16) * step_warps);
+    static constexpr int sums_bytes = 2 * 16 * 4 * set_tiles(format) * step_warps;
 
     static constexpr int sums = Ring::bytes;                          ///< SetSums
     static constexpr int weight_scales = sums + sums_bytes;           ///< [scale_slots][16]
-    static constexpr int residual = weight_scales + scale_slots * 64; ///< [own row tiles][rows][16]
-    static constexpr int scales = residual + max_residuals * 4;       ///< scales_of() two linears
+    static constexpr int residual = weight_scales + scale_slots * 64; ///< [own row tiles][16]
+    static constexpr int scales = residual + max_residuals * 4;       ///< of the codes
     static constexpr int scratch = scales + 64;                       ///< 2 x 32 floats
     static constexpr int state = scratch + 2 * 128;                   ///< StepState
     static constexpr int ring_barriers = state + (sizeof(StepState) + 127) / 128 * 128;
     static constexpr int plan = ring_barriers + (Ring::barrier_bytes + 15) / 16 * 16; ///< StepPlan
     static constexpr int codes = (plan + StepPlan::bytes(max_step_linears) + 127) / 128 * 128;
 
-    /// Codes of a row: of one row zeros fill the groups of all warps, so that all multiply alike.
+    /// Codes of the row and the zeros that fill the groups of all warps, so that all multiply alike.
     __host__ __device__ static constexpr int code_cols(int cols, bool halves) {
-        const int round =
-            row_slots == 1 ? step_warps * group_tiles(halves ? WeightFormat::f16 : format) * 64 : 64;
+        const int round = step_warps * group_tiles(halves ? WeightFormat::f16 : format) * 64;
         return (cols + round - 1) / round * round;
     }
-    /// Bytes between two rows of codes: 64 more than a multiple of 128, so that reads hit all banks.
-    __host__ __device__ static constexpr int code_stride(int cols, bool halves) {
-        return (code_cols(cols, halves) * (halves ? 2 : 1) + 127) / 128 * 128 + (row_slots == 1 ? 0 : 64);
+    static constexpr std::size_t code_bytes(int cols, bool halves) {
+        return static_cast<std::size_t>(code_cols(cols, halves)) * (halves ? 2 : 1);
     }
     /// Of all; codes share their place with the attention's.
     static std::size_t total(const StepShape& s) {
         constexpr bool f16 = format == WeightFormat::f16;
         const int attended = s.hidden > s.attended() ? s.hidden : s.attended();
         const int widest = attended > s.intermediate ? attended : s.intermediate;
-        const int stride = code_stride(widest, f16) > code_stride(s.hidden, true)
-                               ? code_stride(widest, f16)
-                               : code_stride(s.hidden, true);
         const std::size_t attention =
             StepAttention<128>::shared_bytes(s.attention.heads / s.attention.kv_heads);
-        const std::size_t rows = static_cast<std::size_t>(stride) * row_slots;
-        return codes + (rows > attention ? rows : attention);
+        return codes + std::max({code_bytes(widest, f16), code_bytes(s.hidden, true), attention});
     }
 
     static __device__ Ring ring() {
@@ -70,13 +64,6 @@ struct SharedMap {
     template<class T>
     static __device__ T* at(int offset) {
         return reinterpret_cast<T*>(step_shared() + offset);
-    }
-
-    /// Of the rows of a linear's input. Two places take turns: of several rows they may come while warps
-    /// still finish the linear before.
-    static __device__ float* scales_of(int linear) {
-        static_assert(2 * row_slots * sizeof(float) <= 64);
-        return at<float>(scales) + (row_slots > 1 ? linear % 2 * row_slots : 0);
     }
 };
 

@@ -6,66 +6,85 @@
 
 namespace quantscope::kernels {
 
-/// All weights of a decode step that a block multiplies, in order: linear after linear, the block's row tiles
-/// one after the other, of a row tile the chunks of 16 groups of column tiles (a group a warp).
+/// Chunks that follow one another at equal distances: of row tiles that are walked together, each the same 16
+/// groups of column tiles (a group a warp).
+struct ChunkRun {
+    const std::uint8_t* from;
+    const float* scales; ///< of the first row tile, where the run is the first of its tiles; else null
+    long long step;      ///< bytes between chunks
+    int bytes;           ///< of a chunk
+    int chunks;
+};
+
+/// All weights of a decode step that a block multiplies, in order: linear after linear, the block's row
+/// tiles, a few together (lm_head's alone): of each the first chunk, then of each the next, ...
 class StreamWalk {
   public:
-    __device__ explicit StreamWalk(const StepPlan& plan) : plan_(plan) { enter_next_linear(); }
+    /// @param together  row tiles
+    __device__ StreamWalk(const StepPlan& plan, int together) : plan_(plan), together_(together) {}
 
-    __device__ bool ended() const { return from_ == nullptr; }
-    __device__ const std::uint8_t* from() const { return from_; }
-    __device__ int bytes() const { return min(chunk_bytes, left_); }
-    /// The row tile's 16 weight scales, with its first chunk only; else null.
-    __device__ const float* scales() const { return scales_; }
-    __device__ int tile_with_scales() const { return tile_with_scales_; } ///< its number among such tiles
-
-    __device__ void advance() {
-        left_ -= chunk_bytes;
-        from_ += chunk_bytes;
-        tile_with_scales_ += scales_ != nullptr ? 1 : 0;
-        scales_ = nullptr;
-        if (left_ > 0)
-            return;
-        row_tile_ += static_cast<int>(gridDim.x);
-        if (--tiles_left_ > 0)
-            enter_tile();
-        else
-            enter_next_linear();
+    /// The next run; no more where it has no chunks.
+    __device__ ChunkRun next() {
+        if (members_ > 0 && at_ + chunk_bytes < plan_.kind(linear_).row_bytes) {
+            at_ += chunk_bytes;
+            return run();
+        }
+        at_ = 0;
+        row_tile_ += members_ * static_cast<int>(gridDim.x);
+        tiles_left_ -= members_;
+        members_ = 0;
+        while (tiles_left_ == 0) {
+            if (++linear_ >= plan_.count())
+                return {};
+            row_tile_ = plan_.linears[linear_].first_tile;
+            tiles_left_ = plan_.linears[linear_].tiles_here;
+        }
+        members_ = linear_ == plan_.last ? 1 : min(together_, tiles_left_);
+        return run();
     }
 
   private:
-    __device__ void enter_tile() {
+    __device__ ChunkRun run() const {
         const StepPlan::Entry& entry = plan_.linears[linear_];
-        left_ = plan_.kind(linear_).row_bytes;
-        from_ = entry.tiles + static_cast<std::size_t>(row_tile_) * left_;
-        if (entry.scales != nullptr)
-            scales_ = entry.scales + row_tile_ * 16;
-    }
-
-    __device__ void enter_next_linear() {
-        from_ = nullptr;
-        while (++linear_ < plan_.count()) {
-            row_tile_ = plan_.linears[linear_].first_tile;
-            tiles_left_ = plan_.linears[linear_].tiles_here;
-            if (tiles_left_ > 0) {
-                enter_tile();
-                return;
-            }
-        }
+        const int row_bytes = plan_.kind(linear_).row_bytes;
+        return {entry.tiles + static_cast<std::size_t>(row_tile_) * row_bytes + at_,
+                entry.scales != nullptr && at_ == 0 ? entry.scales + row_tile_ * 16 : nullptr,
+                static_cast<long long>(row_bytes) * gridDim.x, min(chunk_bytes, row_bytes - at_), members_};
     }
 
     const StepPlan& plan_;
-    const std::uint8_t* from_ = nullptr; ///< null: the stream has ended
-    const float* scales_ = nullptr;
-    int tile_with_scales_ = 0;
-    int left_ = 0; ///< bytes of the row tile from there on
+    int together_;
     int linear_ = -1;
+    int at_ = 0; ///< bytes into the row tiles
     int row_tile_ = 0;
-    int tiles_left_ = 0;
+    int tiles_left_ = 0; ///< of the linear, from there on
+    int members_ = 0;    ///< of these, walked together
 };
 
 /// Row tiles whose weight scales have a place in shared memory: more than the ring and two sets hold.
 constexpr int weight_scale_slots = 32;
+
+/// Chunks of weights that may be under way while products wait for them, and in the phases between: there
+/// more would only stand in a queue before what blocks hand one another.
+constexpr int chunks_while_multiplying = 2;
+constexpr int chunks_between = 1;
+constexpr int piece_bytes = 16384; ///< of a chunk that is cut
+
+/// A number in shared memory that one thread sets and another watches. racecheck follows atomics only.
+__device__ inline int watched(int& number) {
+#ifdef QUANTSCOPE_FOR_RACECHECK
+    return atomicOr(&number, 0);
+#else
+    return *static_cast<volatile int*>(&number);
+#endif
+}
+__device__ inline void set_watched(int& number, int value) {
+#ifdef QUANTSCOPE_FOR_RACECHECK
+    atomicExch(&number, value);
+#else
+    *static_cast<volatile int*>(&number) = value;
+#endif
+}
 
 /// A block's ring of chunks in shared memory. One thread of its own fills it for the whole step and runs
 /// ahead of the products by the whole ring, across linears and layers, so that memory stays busy while blocks
@@ -96,29 +115,32 @@ class WeightRing {
 
     /// One thread: copies all chunks of the step, each as soon as its stage is empty and no more than `pace`
     /// says are under way. More would only stand in a queue, and every other load of the block,
-    /// on which all blocks wait, behind them (kernels/README.md).
-    /// @param pace  at least 1; shared memory, which others change by atomics
-    __device__ void fill(const StepPlan& plan, int& pace) const {
-        StreamWalk walk(plan);
-        Place place{0, 1}; // the first round finds all stages empty
-        Place oldest;      // of those in flight
-        int in_flight = 0;
-        for (; !walk.ended(); walk.advance()) {
-            wait_for_stage(empty_ + place.stage * 8, place.parity);
-            while (in_flight >= atomicOr(&pace, 0)) {
-                wait(full_ + oldest.stage * 8, oldest.parity);
-                oldest.advance();
-                --in_flight;
+    /// on which all blocks wait, behind them (kernels/README.md). What it does a chunk is short: it competes
+    /// with four warps, and memory waits for it.
+    /// @param together  row tiles that are walked together
+    /// @param pace  at least 1; shared memory, others change it
+    /// @tparam clocks  at least between two pieces of a chunk where pace is chunks_between; 0: chunks are not
+    /// cut
+    template<int clocks>
+    __device__ void fill(const StepPlan& plan, int together, int& pace) const {
+        StreamWalk walk(plan, together);
+        Filler filler{ring_, full_, &pace};
+        int scale_tile = 0;
+        asm volatile("" : "+r"(filler.ring), "+r"(filler.full)); // else they are computed again each time
+        for (ChunkRun run = walk.next(); run.chunks > 0; run = walk.next()) {
+#pragma unroll 1
+            for (; run.chunks > 0; --run.chunks) {
+                const std::uint32_t barrier = filler.enter();
+                arrive_expecting(barrier, run.bytes + (run.scales != nullptr ? 64 : 0));
+                filler.template copy<clocks>(run.from, run.bytes, barrier);
+                if (run.scales != nullptr) {
+                    copy_bulk(scales_ + scale_tile % weight_scale_slots * 64, run.scales, 64, barrier);
+                    run.scales += gridDim.x * 16;
+                    ++scale_tile;
+                }
+                run.from += run.step;
+                filler.place.advance();
             }
-            ++in_flight;
-            const std::uint32_t full = full_ + place.stage * 8;
-            const bool scales = walk.scales() != nullptr;
-            arrive_expecting(full, walk.bytes() + (scales ? 64 : 0));
-            copy_bulk(ring_ + place.stage * chunk_bytes, walk.from(), walk.bytes(), full);
-            if (scales)
-                copy_bulk(scales_ + walk.tile_with_scales() % weight_scale_slots * 64, walk.scales(), 64,
-                          full);
-            place.advance();
         }
     }
 
@@ -139,7 +161,9 @@ class WeightRing {
     }
 
     /// The warp has read what it needs.
-    __device__ void release(const Place& place) const { give_stage_back(empty_ + place.stage * 8); }
+    __device__ void release(const Place& place) const {
+        give_stage_back(empty_ + place.stage * 8);
+    }
 
   private:
     /// wait_barrier without a register for the answer.
@@ -153,6 +177,47 @@ class WeightRing {
                      "r"(parity)
                      : "memory");
     }
+
+    /// Where the thread that fills the ring is.
+    struct Filler {
+        std::uint32_t ring;
+        std::uint32_t full;
+        int* pace;
+        Place place{0, 1}; // the first round finds all stages empty
+        Place oldest{};    // of those in flight
+        int in_flight = 0;
+        clock_t last = 0;                   ///< when the last piece was asked for
+        std::uint64_t policy = read_once(); ///< to leave the L2 cache to the rest: 1 to 3 % of a step
+
+        /// Waits until the next chunk may be asked for. Its barrier.
+        __device__ std::uint32_t enter() {
+            const std::uint32_t barrier = full + place.stage * 8;
+            wait_for_stage(barrier + stages * 8, place.parity);
+            while (in_flight >= watched(*pace)) {
+                wait(full + oldest.stage * 8, oldest.parity);
+                oldest.advance();
+                --in_flight;
+            }
+            ++in_flight;
+            return barrier;
+        }
+
+        template<int clocks>
+        __device__ void copy(const std::uint8_t* from, int bytes, std::uint32_t barrier) {
+            const std::uint32_t to = ring + place.stage * chunk_bytes;
+            if constexpr (clocks == 0) {
+                copy_bulk(to, from, bytes, barrier, policy);
+            } else {
+#pragma unroll 1
+                for (int at = 0; at < bytes; at += piece_bytes) {
+                    while (clock() - last < clocks && watched(*pace) == chunks_between)
+                        ;
+                    last = clock();
+                    copy_bulk(to + at, from + at, min(piece_bytes, bytes - at), barrier, policy);
+                }
+            }
+        }
+    };
 
     std::uint32_t ring_;
     std::uint32_t scales_;

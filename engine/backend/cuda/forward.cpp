@@ -106,7 +106,7 @@ Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
     QS_TRY(kernels::embed_tokens(weights_.embedding_table(), w_.rows.device_list(RowLists::tokens), pass.rows,
                                  w_.residual.data(), {stream, false}));
     if (one_kernel(pass)) { // a decode pass asks for every row's logits, in order
-        QS_TRY(whole_step_.enqueue(pass.rows, pass.splits, stream));
+        QS_TRY(whole_step_.enqueue(pass.splits, stream));
         return ids(pass, {stream, false});
     }
     for (int i = 0; i < config_.num_hidden_layers; ++i) {

@@ -9,9 +9,6 @@ using kernels::Status;
 
 namespace {
 
-/// Up to here the one kernel is faster than the separate ones (kernels/README.md).
-constexpr int most_rows = 1;
-
 std::vector<kernels::StepLayer> table_of(const ModelWeights& weights) {
     std::vector<kernels::StepLayer> table;
     for (const LayerWeights& layer : weights.layers) {
@@ -66,27 +63,18 @@ Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const Mo
     step_.residual = w.residual.data();
     step_.logits = w.logits.data();
     step_.counters = counters_.data();
-    for (const int rows : {1, 2, 4, kernels::max_step_rows}) {
-        bool fits = false;
-        step_.rows = rows;
-        QS_TRY(kernels::decode_step_fits(step_, fits));
-        if (!fits || rows > most_rows) {
-            break;
-        }
-        most_rows_ = rows;
-    }
-    if (most_rows_ == 0) {
+    QS_TRY(kernels::decode_step_fits(step_, fits_));
+    if (!fits_) {
         return {};
     }
-    QS_TRY(exchange_.allocate(kernels::ExchangeMap(step_.shape, most_rows_, w.max_splits).words));
-    QS_CUDA_TRY(cudaMemset(exchange_.data(), 0, exchange_.bytes()), "clearing exchanged values");
+    QS_TRY(exchange_.allocate(kernels::ExchangeMap(step_.shape, w.max_splits).words));
+    QS_CUDA_TRY(cudaMemset(exchange_.data(), 0xFF, exchange_.bytes()), "clearing exchanged values");
     step_.exchange = exchange_.data();
     return {};
 }
 
-Status WholeStep::enqueue(int rows, int splits, cudaStream_t stream) const {
+Status WholeStep::enqueue(int splits, cudaStream_t stream) const {
     kernels::DecodeStep step = step_;
-    step.rows = rows;
     step.splits = splits;
     return kernels::decode_step(step, stream);
 }

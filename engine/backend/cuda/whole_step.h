@@ -8,7 +8,7 @@
 
 namespace quantscope::cuda {
 
-/// Decode passes of few rows as one resident kernel (kernels/step), where model and device allow it. Results
+/// Decode passes of one row as one resident kernel (kernels/step), where model and device allow it. Results
 /// are those of the separate kernels, bit for bit.
 class WholeStep {
   public:
@@ -17,16 +17,16 @@ class WholeStep {
                          const Workspace& workspace, int max_slots, int context_length);
 
     /// From now on it takes nothing.
-    void give_up() { most_rows_ = 0; }
+    void give_up() { fits_ = false; }
 
     /// Whether a decode pass of `rows` rows runs as one kernel.
-    bool takes(int rows) const { return rows <= most_rows_; }
+    bool takes(int rows) const { return fits_ && rows == 1; }
 
     /// From the embedded tokens to the logits. @param splits  covers the longest sequence
-    kernels::Status enqueue(int rows, int splits, cudaStream_t stream) const;
+    kernels::Status enqueue(int splits, cudaStream_t stream) const;
 
   private:
-    int most_rows_ = 0;
+    bool fits_ = false;
     kernels::DecodeStep step_;
     kernels::DeviceBuffer<kernels::StepLayer> layers_;
     kernels::DeviceBuffer<kernels::Tagged> exchange_;
