@@ -73,6 +73,9 @@ void check_step(std::mt19937& random, CheckList& results) {
     small.intermediate = 768;
     small.vocab = 1000;
     small.attention = {4, 2, 64, 300};
+    StepShape far = small; // more splits than a warp has lanes
+    far.layers = 2;
+    far.attention.context = 2300;
     const StepShape llama = llama_2_7b(2, 256);
     struct Case {
         const char* name;
@@ -83,6 +86,9 @@ void check_step(std::mt19937& random, CheckList& results) {
                           {"small, position 0", &small, {0}},
                           {"small, position 299", &small, {299}},
                           {"small, a row that pads", &small, {-1}},
+                          {"small, position 2047", &far, {2047}},
+                          {"small, position 2048", &far, {2048}},
+                          {"small, position 2299", &far, {2299}},
                           {"llama", &llama, {140}},
                           {"llama, position 255", &llama, {255}}};
     const Scheme schemes[] = {{"int4, Hadamard", WeightFormat::int4, 256, 7},

@@ -2,6 +2,7 @@
 #include "kernels/check/support.h"
 #include "kernels/tokens/tokens.h"
 
+#include <algorithm>
 #include <cuda_fp16.h>
 
 namespace quantscope::kernels {
@@ -22,7 +23,24 @@ Status check_embedding(int vocab, int hidden, std::mt19937& random, CheckResult&
     QS_TRY(upload(tokens, d_tokens));
     QS_TRY(poisoned(tokens.size() * hidden, d_out));
     QS_TRY(pack_weights_f16(RowOrder::plain, d_table.data(), vocab, hidden, packed, nullptr));
-    QS_TRY(embed_tokens(packed, d_tokens.data(), static_cast<int>(tokens.size()), d_out.data(), {}));
+    // Two lists of a pass, of which its rows' part is copied: tokens, and tokens backwards.
+    const std::size_t capacity = tokens.size() + 3;
+    std::vector<std::int32_t> lists(2 * capacity, -1);
+    std::copy(tokens.begin(), tokens.end(), lists.begin());
+    std::copy(tokens.rbegin(), tokens.rend(), lists.begin() + static_cast<std::ptrdiff_t>(capacity));
+    DeviceBuffer<std::int32_t> d_lists;
+    DeviceBuffer<std::int32_t> d_copied;
+    QS_TRY(upload(lists, d_lists));
+    QS_TRY(upload(std::vector<std::int32_t>(lists.size(), -1), d_copied));
+    QS_TRY(embed_tokens(packed, d_tokens.data(), static_cast<int>(tokens.size()), d_out.data(), {},
+                        {d_lists.data(), d_copied.data(), static_cast<int>(capacity), 2}));
+    std::vector<std::int32_t> copied;
+    QS_TRY(download(d_copied, copied, "copying a pass's lists"));
+    if (copied != lists) {
+        result.passed = false;
+        result.detail = "the lists of a pass were not copied as they are";
+        return {};
+    }
     std::vector<float> out;
     QS_TRY(download(d_out, out, "running embed_tokens"));
     std::vector<float> expected(out.size());

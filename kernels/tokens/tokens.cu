@@ -19,9 +19,13 @@ __device__ __half packed_half(const __half* tiles, int col_tiles, int row, int k
 }
 
 __global__ void embed_tokens_kernel(const __half* tiles, int col_tiles, int hidden,
-                                    const std::int32_t* tokens, float* out) {
+                                    const std::int32_t* tokens, float* out, RowCopy copy) {
     let_next_kernel_start();
     wait_for_previous_kernel();
+    if (static_cast<int>(threadIdx.x) < copy.lists) {
+        const std::size_t at = static_cast<std::size_t>(threadIdx.x) * copy.capacity + blockIdx.x;
+        copy.to[at] = copy.from[at];
+    }
     const int token = tokens[blockIdx.x];
     for (int k = threadIdx.x; k < hidden; k += blockDim.x)
         out[static_cast<std::size_t>(blockIdx.x) * hidden + k] =
@@ -43,6 +47,7 @@ __global__ void largest_logits_kernel(const float* logits, int count, std::int32
     wait_for_previous_kernel();
     const float* const row = logits + static_cast<std::size_t>(blockIdx.x) * count;
     Candidate best{-INFINITY, INT_MAX};
+#pragma unroll 8
     for (int i = threadIdx.x; i < count; i += blockDim.x)
         best = better(best, {row[i], i});
     for (int offset = 16; offset > 0; offset /= 2)
@@ -61,12 +66,12 @@ __global__ void largest_logits_kernel(const float* logits, int count, std::int32
 } // namespace
 
 Status embed_tokens(const PackedWeights& table, const std::int32_t* tokens, int rows, float* out,
-                    const Launch& how) {
+                    const Launch& how, const RowCopy& copy) {
     if (table.format != WeightFormat::f16 || table.order != RowOrder::plain)
         return {Status::Kind::unsupported, "embed_tokens takes a table of halves in plain order"};
     return launch("embed_tokens", embed_tokens_kernel, dim3(rows), dim3(256), 0, how,
                   reinterpret_cast<const __half*>(table.tiles.data()), table.col_tiles(), table.cols, tokens,
-                  out);
+                  out, copy);
 }
 
 Status largest_logits(const float* logits, int rows, int count, std::int32_t* ids, const Launch& how) {

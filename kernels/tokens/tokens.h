@@ -9,12 +9,22 @@
 /// Where tokens become numbers and numbers tokens.
 namespace quantscope::kernels {
 
+/// Lists [lists][capacity] of a pass's rows, of which a kernel copies what belongs to its rows; small ones
+/// cost less this way, out of the host's pinned memory, than as a copy of their own.
+struct RowCopy {
+    const std::int32_t* from = nullptr;
+    std::int32_t* to = nullptr;
+    int capacity = 0;
+    int lists = 0; ///< at most 256
+};
+
 /// out[m][:] = row tokens[m] of an f16 table [vocab][hidden], which may be the packed lm_head (tied
 /// embeddings).
 Status embed_tokens(const PackedWeights& table, const std::int32_t* tokens, int rows, float* out,
-                    const Launch& how);
+                    const Launch& how, const RowCopy& copy = {});
 
-/// ids[m] = index of the largest of logits[m][0 .. count); the lowest on a tie, NaN never.
+/// ids[m] = index of the largest of logits[m][0 .. count); the lowest on a tie, NaN never. `ids` may be
+/// the host's pinned memory.
 Status largest_logits(const float* logits, int rows, int count, std::int32_t* ids, const Launch& how);
 
 } // namespace quantscope::kernels

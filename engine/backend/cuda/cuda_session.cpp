@@ -44,7 +44,6 @@ Expected<> CudaSession::open() {
     constexpr auto doing = "Preparing the KV cache and workspace";
     QS_CUDA_EXPECT(workspace_.allocate(config_, scheme_.kv_cache, max_slots(), context_length_), doing);
     QS_CUDA_EXPECT(forward_.open(), doing);
-    QS_CUDA_EXPECT(host_ids_.allocate(workspace_.ids.size()), doing);
     QS_CUDA_EXPECT(
         cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream"), doing);
     // What loading left to do was on the default stream, which this one does not wait for.
@@ -146,22 +145,13 @@ Expected<> CudaSession::prefill(std::span<const SlotInput> inputs, const Outputs
 
 /// Runs the gathered rows and hands their results out.
 Status CudaSession::pass(Pass pass, const Outputs& outputs) {
-    const RowLists& rows = workspace_.rows;
     rows_ = 0;
     const std::vector<std::size_t> wanted = std::move(wanted_);
     wanted_.clear();
-    QS_CUDA_TRY(cudaMemcpyAsync(rows.device.data(), rows.host.data(), rows.device.bytes(),
-                                cudaMemcpyHostToDevice, stream_),
-                "copying the tokens to the device");
     if (pass.splits > 0 && !forward_.one_kernel(pass)) {
         QS_TRY(graphs_.launch(forward_, pass, stream_));
     } else {
         QS_TRY(forward_.enqueue(pass, stream_));
-    }
-    if (outputs.ids != nullptr && !wanted.empty()) {
-        QS_CUDA_TRY(cudaMemcpyAsync(host_ids_.data(), workspace_.ids.data(),
-                                    wanted.size() * sizeof(std::int32_t), cudaMemcpyDeviceToHost, stream_),
-                    "copying token ids from the device");
     }
     const auto vocab = static_cast<std::size_t>(config_.vocab_size);
     for (std::size_t i = 0; outputs.logits != nullptr && i < wanted.size(); ++i) {
@@ -171,7 +161,7 @@ Status CudaSession::pass(Pass pass, const Outputs& outputs) {
     }
     QS_CUDA_TRY(cudaStreamSynchronize(stream_), "waiting for the device");
     for (std::size_t i = 0; outputs.ids != nullptr && i < wanted.size(); ++i) {
-        outputs.ids[wanted[i]] = host_ids_.data()[i];
+        outputs.ids[wanted[i]] = workspace_.ids.data()[i];
     }
     return {};
 }

@@ -55,7 +55,6 @@ class CudaSession final : public Session {
     Forward forward_;
     cudaStream_t stream_ = nullptr;
     DecodeGraphs graphs_;
-    kernels::PinnedBuffer<std::int32_t> host_ids_;
 
     int rows_ = 0;                    ///< of the pass being gathered
     std::vector<std::size_t> wanted_; ///< inputs whose logits the pass computes, in order

@@ -103,8 +103,10 @@ Status Forward::ids(const Pass& pass, const kernels::Launch& how) const {
 Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
     QS_TRY(kernels::row_layout_for(weights_.layers.front().qkv.format, pass.rows, pass.splits == 0,
                                    pass.layout));
-    QS_TRY(kernels::embed_tokens(weights_.embedding_table(), w_.rows.device_list(RowLists::tokens), pass.rows,
-                                 w_.residual.data(), {stream, false}));
+    const RowLists& rows = w_.rows; // the host's, which it leaves alone until the pass is over
+    QS_TRY(kernels::embed_tokens(weights_.embedding_table(), rows.host_list(RowLists::tokens), pass.rows,
+                                 w_.residual.data(), {stream, false},
+                                 {rows.host.data(), rows.device.data(), rows.capacity, RowLists::lists}));
     if (one_kernel(pass)) { // a decode pass asks for every row's logits, in order
         QS_TRY(whole_step_.enqueue(pass.splits, stream));
         return ids(pass, {stream, false});

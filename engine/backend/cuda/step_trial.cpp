@@ -23,9 +23,6 @@ Status run(const FreshSession& session, const Forward& forward, const Pass& pass
         lists.host_list(RowLists::logits_rows)[row] = row;
     }
     logits.resize(static_cast<std::size_t>(pass.rows) * static_cast<std::size_t>(session.config.vocab_size));
-    QS_CUDA_TRY(cudaMemcpyAsync(lists.device.data(), lists.host.data(), lists.device.bytes(),
-                                cudaMemcpyHostToDevice, session.stream),
-                "copying the tokens to the device");
     QS_TRY(forward.enqueue(pass, session.stream));
     QS_CUDA_TRY(cudaMemcpyAsync(logits.data(), session.workspace.logits.data(), logits.size() * sizeof(float),
                                 cudaMemcpyDeviceToHost, session.stream),

@@ -107,7 +107,7 @@ std::int64_t Workspace::other_bytes() const {
     return static_cast<std::int64_t>(cosines.bytes() + sines.bytes() + rows.device.bytes() +
                                      residual.bytes() + qkv.bytes() + attended.bytes() + inner.bytes() +
                                      input.bytes() + split_sums.bytes() + scales.bytes() + partials.bytes() +
-                                     logits.bytes() + ids.bytes());
+                                     logits.bytes());
 }
 
 } // namespace quantscope::cuda

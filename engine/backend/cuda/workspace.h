@@ -61,9 +61,10 @@ struct Workspace {
         input; ///< a linear's rows, as halves or int8 codes, [pass_rows][widest, padded]
     kernels::DeviceBuffer<float> scales; ///< [pass_rows]
     kernels::SplitSums split_sums;
-    kernels::DeviceBuffer<float> partials;   ///< [decode_rows][heads][max_splits][split_part_size]
-    kernels::DeviceBuffer<float> logits;     ///< [decode_rows][vocab]
-    kernels::DeviceBuffer<std::int32_t> ids; ///< [decode_rows]
+    kernels::DeviceBuffer<float> partials; ///< [decode_rows][heads][max_splits][split_part_size]
+    kernels::DeviceBuffer<float> logits;   ///< [decode_rows][vocab]
+    kernels::PinnedBuffer<std::int32_t>
+        ids; ///< [decode_rows], the host's: a kernel writes a few numbers there sooner than a copy
 
     kernels::Status allocate(const ModelConfig& config, Precision kv_cache, int max_slots,
                              int context_length);
