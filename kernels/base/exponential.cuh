@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cuda_runtime.h>
+#include "kernels/base/division.cuh"
 
 namespace quantscope::kernels {
 
@@ -28,18 +28,6 @@ __device__ inline float exponential(float v) {
 /// silu(gate) * up, as the CPU engine's silu_multiply.
 __device__ inline float silu_times(float gate, float up) {
     return __fmul_rn(__fdiv_rn(gate, __fadd_rn(1.0F, exponential(-gate))), up);
-}
-
-/// a / d, correctly rounded, where 2^-100 <= |a| <= 2^100 and 1 <= d <= 2^100 (`sure` stays as it was); else
-/// `sure` becomes false. The compiler's own way for such numbers, without its branch.
-__device__ inline float quotient_if(float a, float d, bool& sure) {
-    constexpr float most = 0x1p100F;
-    float reciprocal = 0.0F;
-    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(d));
-    reciprocal = __fmaf_rn(reciprocal, __fmaf_rn(-d, reciprocal, 1.0F), reciprocal);
-    const float q = __fmul_rn(a, reciprocal);
-    sure &= fabsf(a) >= 1.0F / most && fmaxf(fabsf(a), d) <= most;
-    return __fmaf_rn(reciprocal, __fmaf_rn(-d, q, a), q);
 }
 
 /// silu_times() of several: no branch between them, so that their latencies overlap. y may be gate.

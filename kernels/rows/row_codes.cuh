@@ -1,38 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "kernels/base/division.cuh"
 #include "kernels/rows/row_math.cuh"
-
-#include <cmath>
 
 namespace quantscope::kernels {
 
-/// code_of() of many numbers with one scale, four at a time. v / s is taken as v * (1 / s) unless that comes
-/// so near to where rounding turns that the last bits of the quotient matter: the product is wrong by at most
-/// 1.5 units in the last place, 2.3e-5 at 127.
+/// scale_of(), where numbers are usual without the branches of a division.
+__device__ inline float quick_scale_of(float largest, float clip, float q) {
+    const float range = __fmul_rn(largest, clip);
+    if (range > 1e-25F && range < 1e25F)
+        return quotient_by(range, q, reciprocal_for(q));
+    return scale_of(largest, clip, q);
+}
+
+/// code_of() of many numbers with one scale. No branch depends on a single number: code that is seldom run is
+/// not in the instruction cache, and what one block waits for, others may wait for too.
 class RowCoder {
   public:
-    __device__ RowCoder(float scale, float q) : scale_(scale), q_(q) {
-        trusted_ = scale > 1e-30F && scale < 1e30F && q <= 127.0F;
-        inverse_ = trusted_ ? __fdiv_rn(1.0F, scale) : 0.0F;
+    __device__ RowCoder(float scale, float q)
+        : scale_(scale), q_(q), inverse_(reciprocal_for(scale)), usual_(scale > 1e-27F && scale < 1e27F) {}
+
+    /// Codes of n numbers, four to a word. NaN becomes -q, as by code_of().
+    template<int n>
+    __device__ void code(const float (&x)[n], std::uint32_t (&words)[n / 4]) const {
+        if (!usual_) {
+#pragma unroll
+            for (int i = 0; i < n / 4; ++i)
+                words[i] = exact({x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3]}, scale_, q_);
+            return;
+        }
+        std::uint32_t bits[n];
+#pragma unroll
+        for (int i = 0; i < n; ++i)
+            bits[i] = rounded(x[i]);
+#pragma unroll
+        for (int i = 0; i < n / 4; ++i)
+            words[i] = __byte_perm(__byte_perm(bits[4 * i], bits[4 * i + 1], 0x0040),
+                                   __byte_perm(bits[4 * i + 2], bits[4 * i + 3], 0x0040), 0x5410);
     }
 
-    /// Codes of v, a byte each.
     __device__ std::uint32_t four(const float4& v) const {
-        bool sure = trusted_;
-        const std::uint32_t lower = __byte_perm(quick(v.x, sure), quick(v.y, sure), 0x0040);
-        const std::uint32_t upper = __byte_perm(quick(v.z, sure), quick(v.w, sure), 0x0040);
-        return sure ? __byte_perm(lower, upper, 0x5410) : exact(v, scale_, q_);
+        const float x[4] = {v.x, v.y, v.z, v.w};
+        std::uint32_t word[1];
+        code(x, word);
+        return word[0];
     }
 
   private:
-    /// The code in the lowest byte; NaN becomes -q, as in code_of().
-    __device__ std::uint32_t quick(float x, bool& sure) const {
+    /// The code in the lowest byte. A number so small that its quotient is not exact becomes 0 either way.
+    __device__ std::uint32_t rounded(float x) const {
         constexpr float magic = 12582912.0F; // 1.5 * 2^23: adding it rounds to an integer, half to even
-        const float quotient = fminf(fmaxf(__fmul_rn(x, inverse_), -q_), q_);
-        const float shifted = __fadd_rn(quotient, magic);
-        sure &= fabsf(__fsub_rn(quotient, __fsub_rn(shifted, magic))) < 0.49996F;
-        return __float_as_uint(shifted);
+        const float quotient = quotient_by(x, scale_, inverse_);
+        return __float_as_uint(__fadd_rn(fminf(fmaxf(quotient, -q_), q_), magic));
     }
 
     static __device__ __noinline__ std::uint32_t exact(float4 v, float scale, float q) {
@@ -45,7 +65,7 @@ class RowCoder {
     float scale_;
     float q_;
     float inverse_;
-    bool trusted_; ///< the scale is neither tiny nor huge
+    bool usual_; ///< the scale is neither tiny nor huge
 };
 
 } // namespace quantscope::kernels
