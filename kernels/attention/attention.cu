@@ -36,7 +36,7 @@ __device__ void load_query(const AttentionRows& r, const Place& at, float* query
     const float* const from =
         r.qkv + static_cast<std::size_t>(at.row) * r.shape.qkv_size() + at.kv_head * at.group * head_dim;
     for (int i = threadIdx.x; i < at.group * head_dim; i += attend_threads)
-        query[i] = from[i];
+        query[query_place<head_dim>(i)] = from[i];
     __syncthreads();
 }
 

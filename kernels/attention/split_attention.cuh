@@ -18,9 +18,18 @@ namespace quantscope::kernels {
 /// Threads of a block that calls what is below: 8 a key.
 constexpr int attend_threads = 512;
 
+/// Where a dimension of a query stands in shared memory: eight threads of a key want eight neighbours each,
+/// in two vectors of 16 bytes; those of all eight are side by side, so that they are read at once.
+template<int head_dim>
+__host__ __device__ constexpr int query_place(int dimension) {
+    return head_dim % 64 != 0
+               ? dimension
+               : (dimension & ~63) | (dimension & 4) << 3 | (dimension >> 1 & 28) | (dimension & 3);
+}
+
 /// Shared memory of a block, for the `group` query heads that share a kv head.
 struct SplitShared {
-    float* query;  ///< [group][head_dim], 16-byte aligned; the caller's to fill
+    float* query;  ///< [group][head_dim], at query_place(), 16-byte aligned; the caller's to fill
     float* scores; ///< [group][split_keys], then their exponentials
     float* sums;   ///< [2][8][head_dim]
 
@@ -104,15 +113,17 @@ class SplitTile {
 
     // One query head by all threads, in steps between which the caller sets barriers: shorter than attend().
 
-    /// The scores of one query head. @param query  shared memory, scores [split_keys] too
+    /// The scores of one query head. Keys that are not there are zeros.
+    /// @param query  shared memory, scores [split_keys] too
     __device__ void score(const float* query, int count, float scale, float* scores) const {
         float sum = 0.0F;
 #pragma unroll
         for (int v = 0; v < key_vectors; ++v) {
-            if (key() >= count || !has_vector(v))
+            if (!has_vector(v))
                 continue;
-            const float4 lower = *reinterpret_cast<const float4*>(query + dim_of(v));
-            const float4 upper = *reinterpret_cast<const float4*>(query + dim_of(v) + 4);
+            const float4 lower = *reinterpret_cast<const float4*>(query + query_place<head_dim>(dim_of(v)));
+            const float4 upper =
+                *reinterpret_cast<const float4*>(query + query_place<head_dim>(dim_of(v) + 4));
             const float q[8] = {lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w};
             const unsigned pairs[4] = {keys_[v].x, keys_[v].y, keys_[v].z, keys_[v].w};
 #pragma unroll

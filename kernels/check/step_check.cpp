@@ -2,6 +2,7 @@
 #include "kernels/check/step_model.h"
 #include "kernels/check/support.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace quantscope::kernels {
@@ -12,10 +13,12 @@ struct Outputs {
     std::vector<float> logits;
     std::vector<__half> keys;
     std::vector<__half> values;
+    std::vector<std::int32_t> id;
 
     Status take(const StepModel& model, const char* doing) {
         QS_TRY(download(model.residual, residual, doing));
         QS_TRY(download(model.logits, logits, doing));
+        QS_TRY(download(model.id, id, doing));
         QS_TRY(download(model.keys, keys, doing));
         return download(model.values, values, doing);
     }
@@ -32,6 +35,28 @@ struct Scheme {
     int largest_code; ///< of activations
 };
 
+/// Of logits that are all the same, or all NaN, the first is the largest.
+Status check_ties(StepModel& model, CheckResult& result) {
+    const StepShape& shape = model.step.shape;
+    DeviceBuffer<std::uint8_t> tiles;
+    QS_TRY(tiles.allocate(static_cast<std::size_t>((shape.vocab + 15) / 16) * (shape.hidden / 64) *
+                          tile_bytes(WeightFormat::f16)));
+    model.step.head_tiles = tiles.data();
+    for (const int byte : {0x00, 0xFF}) {
+        QS_CUDA_TRY(cudaMemset(tiles.data(), byte, tiles.bytes()), "filling lm_head");
+        QS_TRY(model.reset());
+        QS_CUDA_TRY(cudaMemset(model.id.data(), 0xFF, model.id.bytes()), "poisoning");
+        QS_TRY(model.run_step(nullptr));
+        Outputs outputs;
+        QS_TRY(outputs.take(model, "running decode_step"));
+        if (result.passed && outputs.id[0] != 0) {
+            result.passed = false;
+            result.detail = "of equal logits number " + std::to_string(outputs.id[0]) + " is the largest";
+        }
+    }
+    return {};
+}
+
 /// The step kernel against the separate kernels, all outputs bit for bit; several times, as tags and the
 /// places of plain values differ from launch to launch.
 Status check_one(const StepShape& shape, const Scheme& scheme, const std::vector<std::int32_t>& positions,
@@ -39,9 +64,8 @@ Status check_one(const StepShape& shape, const Scheme& scheme, const std::vector
     StepModel model;
     QS_TRY(model.make(shape, scheme.format, scheme.hadamard_block, positions, seed));
     model.step.largest_code = scheme.largest_code;
-    bool fits = false;
-    QS_TRY(decode_step_fits(model.step, fits));
-    if (!fits) {
+    QS_TRY(model.find_kernel());
+    if (model.kernel.function == nullptr) {
         result.detail = "not taken on this device";
         return {};
     }
@@ -51,6 +75,7 @@ Status check_one(const StepShape& shape, const Scheme& scheme, const std::vector
     for (int round = 0; round < 4 && result.passed; ++round) {
         Outputs whole;
         QS_TRY(model.reset());
+        QS_CUDA_TRY(cudaMemset(model.residual.data(), 0xFF, model.residual.bytes()), "poisoning");
         QS_TRY(model.run_step(nullptr));
         QS_TRY(whole.take(model, "running decode_step"));
         expect_equal(whole.residual, separate.residual, "residual", result);
@@ -60,8 +85,14 @@ Status check_one(const StepShape& shape, const Scheme& scheme, const std::vector
             result.passed = false;
             result.detail = "the KV cache differs";
         }
+        const auto best = std::max_element(whole.logits.begin(), whole.logits.end()) - whole.logits.begin();
+        if (result.passed && whole.id[0] != best) {
+            result.passed = false;
+            result.detail = "the largest logit is number " + std::to_string(best) + ", not " +
+                            std::to_string(whole.id[0]);
+        }
     }
-    return {};
+    return result.passed ? check_ties(model, result) : Status{};
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "kernels/bench/measure.h"
 #include "kernels/check/support.h"
 #include "kernels/gemm/multiply.h"
+#include "kernels/tokens/tokens.h"
 
 #include <algorithm>
 
@@ -102,7 +103,15 @@ Status StepModel::make(const StepShape& shape, WeightFormat format, int hadamard
     const std::size_t table = static_cast<std::size_t>(a.context) * a.head_dim / 2;
     QS_TRY(upload(normal_values(table, random, 0.5F), cosines_));
     QS_TRY(upload(normal_values(table, random, 0.5F), sines_));
-    embedded_ = normal_values(static_cast<std::size_t>(rows) * shape.hidden, random);
+    const std::size_t step_bytes = weight_bytes; // of the embeddings a step reads a row
+    QS_TRY(make_weights(WeightFormat::f16, RowOrder::plain, shape.vocab, shape.hidden, embedding_));
+    weight_bytes = step_bytes;
+    std::vector<std::int32_t> tokens(rows);
+    for (std::int32_t& token : tokens)
+        token = static_cast<std::int32_t>(random() % static_cast<unsigned>(shape.vocab));
+    QS_TRY(upload(tokens, tokens_));
+    QS_TRY(residual.allocate(static_cast<std::size_t>(rows) * shape.hidden));
+    QS_TRY(id.allocate(1));
 
     const int widest_row = std::max({shape.hidden, shape.intermediate, shape.attended()});
     const auto widest = static_cast<std::size_t>(slabs_of(widest_row, 1)) * slab_bytes;
@@ -124,6 +133,7 @@ Status StepModel::make(const StepShape& shape, WeightFormat format, int hadamard
     step.shape = shape;
     step.format = format;
     step.layers = layers_.data();
+    step.embedding_tiles = embedding_.tiles.data();
     step.head_tiles = weights_.back().tiles.data();
     step.final_gamma = hadamard_block > 1 ? nullptr : gammas_.data() + 2 * shape.hidden;
     step.eps = eps;
@@ -135,24 +145,27 @@ Status StepModel::make(const StepShape& shape, WeightFormat format, int hadamard
     step.cache_layer = rows * a.slot_size();
     step.cosines = cosines_.data();
     step.sines = sines_.data();
-    step.slots = slots_.data();
-    step.positions = positions_.data();
+    step.token = tokens.front();
+    step.slot = slots.front();
+    step.position = clamped.front();
+    step.id = id.data();
+    step.residual = residual.data();
     step.rows = rows;
     step.splits = splits;
     step.exchange = exchange_.data();
     step.counters = counters_.data();
+    QS_TRY(find_kernel());
     return reset();
 }
 
 Status StepModel::reset() {
-    QS_TRY(upload(embedded_, residual));
+    QS_TRY(embed_tokens(embedding_, tokens_.data(), step.rows, residual.data(), {nullptr, false}));
     QS_TRY(upload(first_keys_, keys));
     QS_TRY(upload(first_values_, values));
     QS_TRY(poisoned(static_cast<std::size_t>(step.rows) * step.shape.vocab, logits));
     for (DeviceBuffer<float>* buffer : {&qkv_, &partials_, &attended_, &inner_, &scales_})
         QS_CUDA_TRY(cudaMemset(buffer->data(), 0xFF, buffer->bytes()), "poisoning");
     QS_CUDA_TRY(cudaMemset(codes_.data(), 0xFF, codes_.bytes()), "poisoning");
-    step.residual = residual.data();
     step.keys = keys.data();
     step.values = values.data();
     step.logits = logits.data();
@@ -160,7 +173,7 @@ Status StepModel::reset() {
 }
 
 Status StepModel::run_step(cudaStream_t stream) {
-    return decode_step(step, stream);
+    return decode_step(kernel, step, stream);
 }
 
 Status StepModel::prepare(const float* x, int cols, const float* gamma, bool normalize, int hadamard,

@@ -16,10 +16,11 @@ class StepModel {
     Status make(const StepShape& shape, WeightFormat format, int hadamard_block,
                 const std::vector<std::int32_t>& positions, unsigned seed);
 
-    /// The residual becomes the tokens' embedding, the newest keys and values are poisoned, and so are
+    /// The residual becomes the tokens' embeddings, the newest keys and values are poisoned, and so are
     /// outputs.
     Status reset();
 
+    /// By decode_step, where `kernel` has a function.
     Status run_step(cudaStream_t stream);
     /// The same step by the separate kernels.
     Status run_separately(cudaStream_t stream);
@@ -28,11 +29,16 @@ class StepModel {
     /// qkv, attention, quantization, o_proj, norm, gate_up, Hadamard, down_proj; bit 9: lm_head.
     unsigned skip = 0;
 
+    /// What changes with step.largest_code and the like.
+    Status find_kernel() { return find_step_kernel(step, kernel); }
+
     DecodeStep step;
+    StepKernel kernel;
     std::size_t weight_bytes = 0; ///< read by a step, scales included
     std::size_t cache_bytes = 0;  ///< keys and values that the step reads
     DeviceBuffer<float> residual;
     DeviceBuffer<float> logits;
+    DeviceBuffer<std::int32_t> id; ///< of the largest logit, by decode_step
     DeviceBuffer<__half> keys;
     DeviceBuffer<__half> values;
 
@@ -44,7 +50,8 @@ class StepModel {
 
     unsigned seed_ = 0;
     std::vector<PackedWeights> weights_;
-    std::vector<float> embedded_;
+    PackedWeights embedding_;
+    DeviceBuffer<std::int32_t> tokens_;
     std::vector<__half> first_keys_;
     std::vector<__half> first_values_;
     DeviceBuffer<StepLayer> layers_;

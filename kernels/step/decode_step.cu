@@ -23,34 +23,24 @@ class Walk {
   public:
     using Map = SharedMap<format>;
     static constexpr bool f16 = format == WeightFormat::f16;
+    using InnerRow = std::conditional_t<f16, BlockRow<inner_vectors>,
+                                        std::conditional_t<turned, TurnedRow, WarpBlocksRow<inner_blocks>>>;
     /// Weights of 4 bits come faster than they are needed: while blocks wait for one another, a little
     /// slower.
-    static constexpr int piece_clocks = format == WeightFormat::int4 ? 1000 : 0;
+    static constexpr int piece_clocks = format == WeightFormat::int4 ? 1150 : 0;
 
     static __device__ void run(const DecodeStep& step) {
         open(step);
         if (threadIdx.x >= step_threads) {
             if (threadIdx.x == step_threads)
-                Map::ring().template fill<piece_clocks>(plan(), f16 ? 1 : Map::set_tiles(format),
-                                                        state().pace);
+                Map::ring().template fill<piece_clocks>(plan(), f16 ? 1 : Map::set_tiles, state().pace);
             return;
         }
 #pragma unroll 1
         for (int linear = 0; linear < plan().last; ++linear) {
-            switch (static_cast<StepLinear>(linear % linears_a_layer)) {
-            case StepLinear::qkv:
-            case StepLinear::gate_up: prepare_norm<f16>(linear); break;
-            case StepLinear::o_proj:
-                attend(linear);
-                join(linear);
-                prepare_attended(linear);
-                break;
-            case StepLinear::down_proj: prepare_inner(linear); break;
-            }
-            multiply<format>(linear);
+            multiply<format>(linear, prepare(linear));
         }
-        prepare_norm<true>(plan().last);
-        multiply<WeightFormat::f16>(plan().last);
+        multiply<WeightFormat::f16>(plan().last, prepare_norm<true>(plan().last));
         leave();
     }
 
@@ -81,11 +71,9 @@ class Walk {
             all.map = ExchangeMap(step.shape, step.splits);
             all.first_tag = __ldcg(&step.counters->launches) * step.shape.linears() + 1;
             all.first_slot = static_cast<int>(__ldcg(&step.counters->slot));
-            all.slot = *step.slots;
-            all.position = *step.positions;
-            all.first_item = AttentionItem(step, all.slot, all.position, static_cast<int>(blockIdx.x));
+            all.first_item = AttentionItem(step, static_cast<int>(blockIdx.x));
             all.first_joiner = AttentionItem::number_of(step) % static_cast<int>(gridDim.x);
-            all.pace = chunks_between;
+            all.pace = Map::Ring::stages; // nothing is exchanged yet
             all.positions_before[0] = {0, 0, 0, 0};
             Map::ring().init();
         }
@@ -94,23 +82,43 @@ class Walk {
         __syncthreads();
     }
 
-    /// The last block counts the launch.
+    /// The last block counts the launch and knows the best logit.
     static __device__ void leave() {
+        StepBarrier()();
+        if (threadIdx.x != 0)
+            return;
         StepCounters& counters = *step().counters;
-        if (threadIdx.x == 0 && atomicAdd(&counters.left, 1U) + 1 == gridDim.x) {
-            counters.left = 0;
-            ++counters.launches;
-            counters.slot = (state().first_slot + step().shape.layers) % plain_slots;
+        __threadfence(); // this block's logits before that it has left
+        if (atomicAdd(&counters.left, 1U) + 1 != gridDim.x)
+            return;
+        __threadfence();
+        counters.left = 0;
+        ++counters.launches;
+        counters.slot = (state().first_slot + step().shape.layers) % plain_slots;
+        const int id = logit_of_rank(__ldcg(&counters.best));
+        counters.best = 0;
+        if (step().id != nullptr)
+            *static_cast<volatile std::int32_t*>(step().id) = id;
+    }
+
+    static __device__ LinearStart prepare(int linear) {
+        switch (static_cast<StepLinear>(linear % linears_a_layer)) {
+        case StepLinear::o_proj:
+            attend(linear);
+            join(linear);
+            return prepare_attended(linear);
+        case StepLinear::down_proj: return prepare_inner(linear);
+        default: return prepare_norm<f16>(linear);
         }
     }
 
     template<WeightFormat weights>
-    static __device__ void multiply(int linear) {
-        set_pace(chunks_while_multiplying);
+    static __device__ void multiply(int linear, const LinearStart& start) {
+        set_pace(linear == plan().last ? Map::Ring::stages : chunks_while_multiplying);
         if constexpr (weights == WeightFormat::f16)
             multiply_halves<Map>(linear);
         else
-            multiply_codes<weights, narrow, Map>(linear);
+            multiply_codes<weights, narrow, turned, Map>(linear, start);
         set_pace(chunks_between);
     }
     static __device__ void set_pace(int chunks) {
@@ -133,9 +141,9 @@ class Walk {
 
     /// The norm before a linear, or before lm_head. @tparam halves  becomes halves, not codes
     template<bool halves>
-    static __device__ void prepare_norm(int linear) {
+    static __device__ LinearStart prepare_norm(int linear) {
         if (!takes_part(linear))
-            return;
+            return start_of(linear);
         const int hidden = step().shape.hidden;
         const float* const gamma = plan().linears[linear].gamma;
         BlockRow<row_vectors> weights;
@@ -143,9 +151,10 @@ class Walk {
             weights.load(gamma, hidden);
         BlockRow<row_vectors> x;
         if (linear == 0) {
-            x.load(step().residual, hidden);
+            x.embed(embedding(), hidden / 64, step().token, hidden);
         } else {
-            let_pass(step().delays.norms);
+            let_pass(linear % linears_a_layer == static_cast<int>(StepLinear::gate_up) ? step().delays.gate_up
+                                                                                       : step().delays.qkv);
             x.await(residual_before(linear), hidden);
         }
         if (linear % linears_a_layer == static_cast<int>(StepLinear::gate_up))
@@ -153,34 +162,46 @@ class Walk {
         const float largest = x.normalize(weights, gamma != nullptr, hidden, step().eps, scratch(0));
         x.template store<narrow>(halves ? RowCoding{0, 1.0F} : coding(), Map::code_cols(hidden, halves),
                                  codes(), scale(), scratch(1), largest);
+        const LinearStart start = start_of(linear);
         StepBarrier()();
+        return start;
     }
 
-    static __device__ void prepare_attended(int linear) {
+    static __device__ LinearStart prepare_attended(int linear) {
         if (!takes_part(linear))
-            return;
+            return start_of(linear);
         const float residual = ask_for_residual(linear);
         const int cols = step().shape.attended();
         BlockRow<row_vectors> x;
-
         x.await(state().plain(linear / linears_a_layer) + state().map.attended, cols);
         x.template store<narrow>(coding(), Map::code_cols(cols, f16), codes(), scale(), scratch(0));
-        hand_over(linear, residual);
+        return hand_over(linear, residual);
     }
 
-    static __device__ void prepare_inner(int linear) {
+    static __device__ LinearStart prepare_inner(int linear) {
         order_clearing(linear);
         if (!takes_part(linear))
-            return;
+            return start_of(linear);
         const float residual = ask_for_residual(linear);
         const int cols = step().shape.intermediate;
-        std::conditional_t<f16, BlockRow<inner_vectors>, WarpBlocksRow<inner_blocks>> x;
-        let_pass(step().delays.inner);
+        InnerRow x;
+        let_pass(in_last_set() ? step().delays.inner_late : step().delays.inner_early);
         x.await(state().plain(linear / linears_a_layer) + state().map.inner, cols);
         if constexpr (turned)
-            x.transform();
+            x.transform(cols);
         x.template store<narrow>(coding(), Map::code_cols(cols, f16), codes(), scale(), scratch(0));
-        hand_over(linear, residual);
+        return hand_over(linear, residual);
+    }
+
+    /// Whether the warp's share of down_proj's input comes from the last set of row tiles that blocks take of
+    /// gate_up; the rest was handed out while that was multiplied.
+    static __device__ bool in_last_set() {
+        if constexpr (!turned)
+            return true;
+        const int a_set = Map::set_tiles * static_cast<int>(gridDim.x);
+        const int before =
+            (plan().kinds[static_cast<int>(StepLinear::gate_up)].row_tiles - 1) / a_set * a_set;
+        return TurnedRow::end_of_warp() > before * 8; // outputs of a row tile
     }
 
     static __device__ char* codes() {
@@ -201,17 +222,32 @@ class Walk {
 
     /// Gives the block what its threads hold of the residual, which mostly is there when it is asked for.
     /// Ends with a barrier.
-    static __device__ void hand_over(int linear, float asked) {
+    static __device__ LinearStart hand_over(int linear, float asked) {
         if (static_cast<int>(threadIdx.x) < Map::max_residuals) {
             if (__float_as_uint(asked) == not_there && linear >= 2)
-                asked = await_plain(own_residual(linear));
+                asked = await_plain(residual_before(linear) + own_channel(linear));
             Map::template at<float>(Map::residual)[threadIdx.x] = asked;
         }
+        const LinearStart start = start_of(linear);
         StepBarrier()();
+        return start;
+    }
+    static __device__ LinearStart start_of(int linear) {
+        if constexpr (f16) // there may be no barrier before it, and it is not used
+            return {};
+        else
+            return {state(), plan(), linear};
     }
     static __device__ float ask_for_residual(int linear) {
-        const float* const at = own_residual(linear);
-        return at == nullptr ? 0.0F : look_at_plain(at);
+        const int channel = own_channel(linear);
+        if (channel < 0)
+            return 0.0F;
+        if (linear < 2) // o_proj of layer 0
+            return __half2float(embedding()[packed_half_at(step().shape.hidden / 64, step().token, channel)]);
+        return look_at_plain(residual_before(linear) + channel);
+    }
+    static __device__ const __half* embedding() {
+        return reinterpret_cast<const __half*>(step().embedding_tiles);
     }
 
     /// The residual that a linear's input is the norm of, or that its output is added to; not that of layer
@@ -250,14 +286,12 @@ class Walk {
                    static_cast<int>(gridDim.x));
     }
 
-    /// Where this thread's share is of the residual that the block's tiles of o_proj or down_proj add to,
-    /// [tile][16]; null where it has none.
-    static __device__ const float* own_residual(int linear) {
+    /// This thread's channel of the residual that the block's tiles of o_proj or down_proj add to,
+    /// [tile][16]; -1 where it has none.
+    static __device__ int own_channel(int linear) {
         const int row_tile = plan().row_tile(linear, static_cast<int>(threadIdx.x) / 16);
         const int channel = row_tile * 16 + static_cast<int>(threadIdx.x) % 16;
-        if (row_tile < 0 || channel >= step().shape.hidden)
-            return nullptr;
-        return (linear < 2 ? step().residual : residual_before(linear)) + channel; // o_proj of layer 0
+        return row_tile < 0 || channel >= step().shape.hidden ? -1 : channel;
     }
 };
 
@@ -269,13 +303,8 @@ __global__ void __launch_bounds__(step_threads + 32, 1)
 #endif
 }
 
-struct Kernel {
-    void (*function)(DecodeStep) = nullptr; ///< null where there is none
-    std::size_t shared_bytes = 0;
-};
-
 template<WeightFormat format, bool turned = false, bool narrow = false>
-Kernel kernel_with(const StepShape& shape) {
+StepKernel kernel_with(const StepShape& shape) {
     const std::size_t shared = SharedMap<format>::total(shape);
     switch (shape.attention.head_dim) {
     case 64: return {decode_step_kernel<format, 64, turned, narrow>, shared};
@@ -284,7 +313,7 @@ Kernel kernel_with(const StepShape& shape) {
     }
 }
 
-Kernel kernel_of(const DecodeStep& step) {
+StepKernel kernel_of(const DecodeStep& step) {
     const bool turned = step.hadamard_block > 1;
     const bool narrow = step.largest_code <= 7;
     if (step.format == WeightFormat::int4 && narrow)
@@ -325,7 +354,7 @@ struct Device {
 StepDelays delays_of(const DecodeStep& step) {
     if (step.shape.hidden < 2048 || step.format == WeightFormat::f16)
         return {};
-    return step.format == WeightFormat::int4 ? StepDelays{1500, 2500} : StepDelays{0, 2500};
+    return step.format == WeightFormat::int4 ? StepDelays{1500, 1000, 0, 2500} : StepDelays{0, 0, 2500, 2500};
 }
 
 bool shape_fits(const DecodeStep& step, int blocks) {
@@ -342,31 +371,30 @@ bool shape_fits(const DecodeStep& step, int blocks) {
 
 } // namespace
 
-Status decode_step_fits(const DecodeStep& step, bool& fits) {
+Status find_step_kernel(const DecodeStep& step, StepKernel& kernel) {
     Device device;
     QS_TRY(device.ask());
-    const Kernel kernel = kernel_of(step);
-    fits = step.rows == 1 && kernel.function != nullptr && device.cooperative != 0 &&
-           device.capability >= 9 && shape_fits(step, device.blocks) &&
-           kernel.shared_bytes <= static_cast<std::size_t>(device.shared_bytes);
-    return {};
-}
-
-Status decode_step(const DecodeStep& wanted, cudaStream_t stream) {
-    DecodeStep step = wanted;
-    step.delays = delays_of(step);
-    bool fits = false;
-    QS_TRY(decode_step_fits(step, fits));
-    if (!fits)
-        return {Status::Kind::unsupported, "decode_step does not take this model and batch on this device"};
-    Device device;
-    QS_TRY(device.ask());
-    const Kernel kernel = kernel_of(step);
+    kernel = kernel_of(step);
+    kernel.blocks = device.blocks;
+    if (kernel.function == nullptr || step.rows != 1 || device.cooperative == 0 || device.capability < 9 ||
+        !shape_fits(step, device.blocks) ||
+        kernel.shared_bytes > static_cast<std::size_t>(device.shared_bytes)) {
+        kernel = {};
+        return {};
+    }
     QS_CUDA_TRY(cudaFuncSetAttribute(kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                      static_cast<int>(kernel.shared_bytes)),
                 "reserving shared memory for decode_step");
+    return {};
+}
+
+Status decode_step(const StepKernel& kernel, const DecodeStep& wanted, cudaStream_t stream) {
+    if (kernel.function == nullptr)
+        return {Status::Kind::unsupported, "decode_step does not take this model and batch on this device"};
+    DecodeStep step = wanted;
+    step.delays = delays_of(step);
     cudaLaunchConfig_t config{};
-    config.gridDim = dim3(device.blocks);
+    config.gridDim = dim3(kernel.blocks);
     config.blockDim = dim3(step_threads + 32);
     config.dynamicSmemBytes = kernel.shared_bytes;
     config.stream = stream;

@@ -35,6 +35,12 @@ __host__ __device__ constexpr int plain_place_of_eight(int element) {
     return (element & ~255) | (element & 4) << 5 | (element >> 1 & 124) | (element & 3);
 }
 
+/// Where a value stands, where lanes want every eighth of 256: of a lane four in a vector of 16 bytes, those
+/// of eight lanes side by side.
+__host__ __device__ constexpr int plain_place_of_eighth(int element) {
+    return (element & ~31) | (element & 7) << 2 | (element >> 3 & 3);
+}
+
 /// What stands where among the exchanged words.
 struct ExchangeMap {
     // Offsets in a slot of plain values, and its size; slots stand first.

@@ -37,7 +37,7 @@ class StepAttention {
 #pragma unroll 1
         for (int item = static_cast<int>(blockIdx.x); item < items; item += grid) {
             if (item >= grid)
-                item_ = AttentionItem(s_, state_.slot, state_.position, item);
+                item_ = AttentionItem(s_, item);
             tile_.load(keys_ + item_.at, values_ + item_.at, item_.cached());
             if (item_.count > 0)
                 attend();
@@ -87,8 +87,8 @@ class StepAttention {
             if (h <= group_)
                 pair = rotate_pair(pair.x, pair.y, cosine, sine);
             if (h < group_) {
-                m_.query[h * head_dim + d] = pair.x;
-                m_.query[h * head_dim + d + half] = pair.y;
+                m_.query[query_place<head_dim>(h * head_dim + d)] = pair.x;
+                m_.query[query_place<head_dim>(h * head_dim + d + half)] = pair.y;
                 continue;
             }
             __half* const cache = (h == group_ ? keys_ : values_) + item_.at + (item_.count - 1) * head_dim;
@@ -202,7 +202,7 @@ class SplitJoin {
     }
 
     __device__ float4 join(int head) const {
-        const int splits = state_.slot < 0 ? 0 : splits_of(state_.position + 1);
+        const int splits = state_.step.slot < 0 ? 0 : splits_of(state_.step.position + 1);
         if (splits == 0)
             return {0.0F, 0.0F, 0.0F, 0.0F};
         const Tagged* const from = state_.exchanged(state_.map.parts) +

@@ -3,6 +3,7 @@
 
 #include "kernels/base/exponential.cuh"
 #include "kernels/gemm/stream_gemm.h"
+#include "kernels/step/step_rows.cuh"
 #include "kernels/step/step_shared.cuh"
 
 namespace quantscope::kernels {
@@ -41,78 +42,139 @@ template<WeightFormat format, class Map>
 __device__ typename Tile<format>::Acc* sums_of_set(int set) {
     using Sums = SetSums<format>;
     return Map::template at<typename Tile<format>::Acc>(Map::sums) +
-           set % 2 * (Map::set_tiles(format) * Sums::tile_stride);
+           set % 2 * (Map::set_tiles * Sums::tile_stride);
 }
 
-template<WeightFormat format>
-__device__ float scaled(typename Tile<format>::Acc acc, float act_scale, float weight_scale) {
-    if constexpr (format == WeightFormat::f16)
-        return acc;
-    else // the CPU engine's order of operations: (s_x * s_w) * acc
-        return __fmul_rn(__fmul_rn(act_scale, weight_scale), __int2float_rn(Tile<format>::finish(acc)));
+/// Ranks of logits are in the order of better ones: larger, or as large and of a lower number; 0 is worse
+/// than all, and so is NaN.
+__device__ inline unsigned long long rank_of_logit(float logit, int id) {
+    if (logit != logit)
+        return 0;
+    const unsigned bits = __float_as_uint(__fadd_rn(logit, 0.0F)); // of -0 and 0 none is better
+    const unsigned ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+    return static_cast<unsigned long long>(ordered) << 32U | ~static_cast<unsigned>(id);
+}
+/// The number; 0 where nothing but NaN was.
+__device__ inline int logit_of_rank(unsigned long long rank) {
+    return rank == 0 ? 0 : static_cast<int>(~static_cast<unsigned>(rank));
+}
+/// Keeps the best of all. Whole warps.
+__device__ inline void offer_logit(unsigned long long* best, unsigned long long rank) {
+    const auto high = static_cast<unsigned>(rank >> 32U);
+    const unsigned highest = __reduce_max_sync(0xFFFFFFFFU, high);
+    const unsigned low = __reduce_max_sync(0xFFFFFFFFU, high == highest ? static_cast<unsigned>(rank) : 0U);
+    if (threadIdx.x % 32 == 0)
+        asm volatile("red.relaxed.gpu.global.max.u64 [%0], %1;" ::"l"(best),
+                     "l"(static_cast<unsigned long long>(highest) << 32U | low)
+                     : "memory");
 }
 
-/// Output number `in_tile` of a row tile. Whole warps. A row tile beyond the last only has channels beyond
-/// the last, which are not written.
-/// @param scale_tile  the row tile's number among those with weight scales
-template<WeightFormat format, class Map>
-__device__ void finish_tile(int linear, int row_tile, int local_tile, int scale_tile,
-                            const typename Tile<format>::Acc* tile, int in_tile) {
-    constexpr bool codes = format != WeightFormat::f16;
-    const float act_scale = codes ? *Map::template at<float>(Map::scales) : 1.0F;
-    const float weight_scale =
-        codes ? Map::template at<float>(Map::weight_scales)[scale_tile % weight_scale_slots * 16 + in_tile]
-              : 1.0F;
-    float y = scaled<format>(SetSums<format>::take(tile + in_tile), act_scale, weight_scale);
-    const float up = __shfl_down_sync(0xFFFFFFFFU, y, 8); // silu_mul: 8 gate rows, then their up rows
-    const StepState& state = *Map::template at<StepState>(Map::state);
-    const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
-    const LinearOutput& output = state.outputs[plan.kind_of(linear)];
-    const bool silu = output.epilogue == Epilogue::silu_mul;
-    const int channel = silu ? row_tile * 8 + in_tile : row_tile * 16 + in_tile;
-    if (channel >= output.cols || (silu && in_tile >= 8))
-        return;
-    if (output.to == LinearOutput::To::logits) {
-        state.step.logits[channel] = y;
-        return;
+template<bool turned>
+__device__ int place_of_inner(int channel) {
+    return turned ? plain_place_of_eighth(channel) : plain_place_of_eight(channel);
+}
+
+/// One output of a set of row tiles: all about it that is known before the sums are, so that little is left
+/// to do when all blocks wait for it.
+template<WeightFormat format, bool turned, class Map>
+class Finish {
+  public:
+    using Acc = typename Tile<format>::Acc;
+    static constexpr bool codes = format != WeightFormat::f16;
+
+    /// Whole warps. A row tile beyond the block's last only has channels beyond the last, which are not
+    /// written.
+    /// @param set  of the block's row tiles of the linear, @param thread  below the number of outputs of a
+    /// set
+    __device__ Finish(int linear, int set, const StepPosition& position, const Acc* sums, int thread)
+        : tile_(sums + thread / 16 * SetSums<format>::tile_stride + thread % 16) {
+        const StepState& state = *Map::template at<StepState>(Map::state);
+        const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
+        const StepPlan::Entry& entry = plan.linears[linear];
+        const LinearOutput& output = state.outputs[plan.kind_of(linear)];
+        const int in_tile = thread % 16;
+        const int local_tile = set * Map::set_tiles + thread / 16;
+        const int row_tile = entry.first_tile + local_tile * static_cast<int>(gridDim.x);
+        to_ = output.to;
+        silu_ = output.epilogue == Epilogue::silu_mul;
+        channel_ = silu_ ? row_tile * 8 + in_tile : row_tile * 16 + in_tile;
+        there_ = channel_ < output.cols && !(silu_ && in_tile >= 8);
+        if constexpr (codes) {
+            const int scale_tile = position.scale_tile + min(local_tile, entry.tiles_here - 1);
+            scale_ = __fmul_rn(
+                *Map::template at<float>(Map::scales),
+                Map::template at<float>(Map::weight_scales)[scale_tile % weight_scale_slots * 16 + in_tile]);
+        }
+        if (output.epilogue == Epilogue::add_residual)
+            residual_ = Map::template at<float>(Map::residual)[local_tile * 16 + in_tile];
+        out_ = to_ == LinearOutput::To::logits ? state.step.logits + channel_
+               : to_ == LinearOutput::To::plain
+                   ? state.plain(linear / linears_a_layer) + output.plain +
+                         (silu_ && codes ? place_of_inner<turned>(channel_) : channel_)
+                   : reinterpret_cast<float*>(state.exchanged(state.map.qkv) + channel_);
     }
-    if (silu)
-        y = silu_times(y, up);
-    else if (output.epilogue == Epilogue::add_residual)
-        y = Map::template at<float>(Map::residual)[local_tile * 16 + in_tile] + y;
-    if (output.to == LinearOutput::To::plain)
-        publish_plain(state.plain(linear / linears_a_layer) + output.plain +
-                          (silu && codes ? plain_place_of_eight(channel) : channel),
-                      y);
-    else
-        publish(state.exchanged(state.map.qkv) + channel, y, state.tag(linear));
-    if (linear == plan.last - 1)
-        state.step.residual[channel] = y;
-}
 
-/// Gives out the outputs of set number `set` of the block's row tiles of a linear, which the warps have put
-/// into the sums.
-template<WeightFormat format, class Map>
-__device__ void finish_set(int linear, int set) {
-    using Sums = SetSums<format>;
-    const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
-    const StepState& state = *Map::template at<StepState>(Map::state);
-    constexpr int outputs = Map::set_tiles(format) * 16;
-    const int first = set * Map::set_tiles(format); // of the block's row tiles
-    const int left = plan.linears[linear].tiles_here - first;
-    const StepPosition& position = state.positions_before[linear % 2];
-    auto* const sums = sums_of_set<format, Map>(position.set + set);
+    /// When the warps' sums are there.
+    __device__ void run(int linear) const {
+        const StepState& state = *Map::template at<StepState>(Map::state);
+        const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
+        const Acc acc = SetSums<format>::take(tile_);
+        float y = 0.0F;
+        if constexpr (codes) // the CPU engine's order of operations: (s_x * s_w) * acc
+            y = __fmul_rn(scale_, __int2float_rn(Tile<format>::finish(acc)));
+        else
+            y = acc;
+        if (silu_) { // 8 gate rows, then their up rows
+            y = silu_times(y, __shfl_down_sync(0xFFFFFFFFU, y, 8));
+            if constexpr (turned)
+                y = turn_eight(y);
+        }
+        if (to_ == LinearOutput::To::logits) {
+            if (there_)
+                *out_ = y;
+            offer_logit(&Map::template at<StepState>(Map::state)->step.counters->best,
+                        there_ ? rank_of_logit(y, channel_) : 0);
+            return;
+        }
+        if (!there_)
+            return;
+        if (state.outputs[plan.kind_of(linear)].epilogue == Epilogue::add_residual)
+            y = residual_ + y;
+        if (to_ == LinearOutput::To::plain)
+            publish_plain(out_, y);
+        else
+            publish(reinterpret_cast<Tagged*>(out_), y, state.tag(linear));
+        if (linear == plan.last - 1)
+            Map::template at<StepState>(Map::state)->step.residual[channel_] = y;
+    }
+
+  private:
+    const Acc* tile_; ///< sums of the warps for this output
+    float* out_;
+    LinearOutput::To to_;
+    int channel_;
+    float scale_ = 0.0F;    ///< of input and weights
+    float residual_ = 0.0F; ///< what is added
+    bool silu_;
+    bool there_;
+};
+
+/// Gives out the outputs of set number `set` of the block's row tiles of a linear when all warps have put
+/// theirs into the sums.
+template<WeightFormat format, bool turned, class Map>
+__device__ void finish_set(int linear, int set, int left, const StepPosition& position) {
+    constexpr int outputs = Map::set_tiles * 16;
+    static_assert(outputs <= step_threads);
     // Warps take turns at finishing, so that none falls behind.
-    int thread = (static_cast<int>(threadIdx.x) + first * 16) % step_threads;
-#pragma unroll 1
-    for (; thread < outputs; thread += step_threads) {
-        const int member = thread / 16;
-        if (thread / 32 * 32 / 16 < left) // of the warp's first
-            finish_tile<format, Map>(
-                linear, plan.linears[linear].first_tile + (first + member) * static_cast<int>(gridDim.x),
-                first + member, position.scale_tile + first + min(member, left - 1),
-                sums + member * Sums::tile_stride, thread % 16);
+    const int thread = (static_cast<int>(threadIdx.x) + set * Map::set_tiles * 16) % step_threads;
+    if (thread >= outputs || thread / 32 * 2 >= left) { // of the warp's first
+        StepBarrier()();
+        return;
     }
+    const Finish<format, turned, Map> finish(linear, set, position,
+                                             sums_of_set<format, Map>(position.set + set), thread);
+    StepBarrier()();
+    finish.run(linear);
 }
 
 /// The linear that halves are ready for: all row tiles of this block, a set between two barriers; after the
@@ -124,7 +186,7 @@ __device__ void multiply_halves(int linear) {
     using T = Tile<format>;
     using Sums = SetSums<format>;
     constexpr int tiles = group_tiles(format);
-    constexpr int set_tiles = Map::set_tiles(format);
+    constexpr int set_tiles = Map::set_tiles;
     constexpr int tile_bytes = 16 * T::act_words; // of halves
     constexpr int round_bytes = step_warps * tiles * tile_bytes;
     static_assert(2 * set_tiles * Sums::tile_stride * sizeof(float) <= Map::sums_bytes);
@@ -175,8 +237,8 @@ __device__ void multiply_halves(int linear) {
                 sum[8] = acc[2];
             }
         }
-        StepBarrier()(); // the other place is free: its readers passed the barrier before this one
-        finish_set<format, Map>(linear, set);
+        // The other place is free: its readers pass the barrier in here.
+        finish_set<format, false, Map>(linear, set, left, position);
     }
     if (threadIdx.x == 0) // read after a barrier of what is prepared next
         state.positions_before[(linear + 1) % 2] = {place.stage, place.parity, position.set + set,
@@ -260,18 +322,29 @@ __device__ inline int sum_of_quad(const int (&dots)[2]) {
     return sum + __shfl_xor_sync(0xFFFFFFFFU, sum, 2);
 }
 
+/// What a block needs to know to begin a linear of codes; read early, when there is something to wait for.
+struct LinearStart {
+    StepPosition position{};
+    int tiles = 0; ///< row tiles of the block
+    int rounds = 0;
+
+    LinearStart() = default;
+    /// To be called after a barrier behind the linear before.
+    __device__ LinearStart(const StepState& state, const StepPlan& plan, int linear)
+        : position(state.positions_before[linear % 2]), tiles(plan.linears[linear].tiles_here),
+          rounds(plan.kinds[linear % linears_a_layer].rounds) {}
+};
+
 /// multiply_halves() of codes, which stay in registers while all row tiles of a set go by.
-template<WeightFormat format, bool narrow, class Map>
-__device__ void multiply_codes(int linear) {
+template<WeightFormat format, bool narrow, bool turned, class Map>
+__device__ void multiply_codes(int linear, const LinearStart& start) {
     using Sums = SetSums<format>;
     using Kept = KeptCodes<format, narrow>;
-    constexpr int set_tiles = Map::set_tiles(format);
+    constexpr int set_tiles = Map::set_tiles;
     constexpr int warp_bytes = Kept::tiles * 64; // of codes
-    const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
-    const StepPlan::Entry& entry = plan.linears[linear];
     StepState& state = *Map::template at<StepState>(Map::state);
-    const StepPosition& position = state.positions_before[linear % 2];
-    const int rounds = plan.kind(linear).rounds;
+    const StepPosition& position = start.position;
+    const int rounds = start.rounds;
     const auto ring = Map::ring();
     typename Map::Ring::Place place{position.ring_stage, position.ring_parity};
     const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -281,7 +354,7 @@ __device__ void multiply_codes(int linear) {
 
     int set = 0;
 #pragma unroll 1
-    for (int left = entry.tiles_here; left > 0; left -= set_tiles, ++set) {
+    for (int left = start.tiles; left > 0; left -= set_tiles, ++set) {
         int* const sums = sums_of_set<format, Map>(position.set + set) + own_sum;
 #pragma unroll 1
         for (int round = 0; round < rounds; ++round) {
@@ -305,12 +378,12 @@ __device__ void multiply_codes(int linear) {
                     *sum = round > 0 ? *sum + total : total;
             }
         }
-        StepBarrier()(); // the other place is free: its readers passed the barrier before this one
-        finish_set<format, Map>(linear, set);
+        // The other place is free: its readers pass the barrier in here.
+        finish_set<format, turned, Map>(linear, set, left, position);
     }
     if (threadIdx.x == 0) // read after a barrier of what is prepared next
         state.positions_before[(linear + 1) % 2] = {place.stage, place.parity, position.set + set,
-                                                    position.scale_tile + entry.tiles_here};
+                                                    position.scale_tile + start.tiles};
 }
 
 } // namespace quantscope::kernels

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "kernels/base/device.cuh"
-#include "kernels/rows/row_math.cuh"
+#include "kernels/rows/row_codes.cuh"
 #include "kernels/rows/row_transform.h"
 #include "kernels/step/exchange.cuh"
+#include "kernels/tokens/embedding.cuh"
 
 #include <cuda_fp16.h>
 
@@ -14,56 +15,6 @@ namespace quantscope::kernels {
 struct RowCoding {
     int largest_code;
     float clip;
-};
-
-/// Codes of four numbers, a byte each. A function of its own: it is seldom needed, and code must stay in the
-/// instruction cache.
-__device__ __noinline__ unsigned exact_codes(float4 v, float scale, float q) {
-    const auto byte = [&](float x) {
-        return static_cast<unsigned>(static_cast<std::uint8_t>(code_of(x, scale, q)));
-    };
-    return byte(v.x) | byte(v.y) << 8U | byte(v.z) << 16U | byte(v.w) << 24U;
-}
-
-/// Codes of many numbers with one scale.
-class Coder {
-  public:
-    __device__ Coder(float scale, float q) : scale_(scale), q_(q) {
-        inverse_ = scale > 1e-30F && scale < 1e30F ? __fdiv_rn(1.0F, scale) : NAN;
-    }
-
-    /// The codes of n numbers. v / s is a product with 1 / s unless that comes so near to where rounding
-    /// turns that the last bits of the quotient matter: reciprocal, product and quotient are rounded once
-    /// each, so that they differ by 3 * 2^-24 (1.8e-7) of the quotient at most. NaN becomes -q, here as in a
-    /// division.
-    template<int n>
-    __device__ void code(const float (&x)[n], unsigned (&words)[n / 4]) const {
-        constexpr float magic = 12582912.0F; // 1.5 * 2^23: adding it rounds to an integer, half to even
-        bool sure = inverse_ == inverse_;
-        unsigned bits[n];
-#pragma unroll
-        for (int i = 0; i < n; ++i) {
-            const float quotient = fminf(fmaxf(__fmul_rn(x[i], inverse_), -q_), q_);
-            const float shifted = __fadd_rn(quotient, magic);
-            const float rest = __fsub_rn(quotient, __fsub_rn(shifted, magic));
-            sure = sure && __fmaf_rn(fabsf(quotient), 3e-7F, fabsf(rest)) < 0.5F;
-            bits[i] = __float_as_uint(shifted);
-        }
-#pragma unroll
-        for (int i = 0; i < n / 4; ++i)
-            words[i] = __byte_perm(__byte_perm(bits[4 * i], bits[4 * i + 1], 0x0040),
-                                   __byte_perm(bits[4 * i + 2], bits[4 * i + 3], 0x0040), 0x5410);
-        if (sure)
-            return;
-#pragma unroll
-        for (int i = 0; i < n / 4; ++i)
-            words[i] = exact_codes({x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3]}, scale_, q_);
-    }
-
-  private:
-    float scale_;
-    float q_;
-    float inverse_; ///< NaN where it could not be trusted
 };
 
 /// Of the warp's values, which are not negative and not NaN: their bits are in the same order.
@@ -81,12 +32,38 @@ __device__ inline float largest_of_block(float value, float* scratch) {
     return largest_of_warp(scratch[threadIdx.x % step_warps]);
 }
 
-/// The coder of a row of a known largest magnitude; hands out the row's scale.
-__device__ inline Coder coder_of_row(float largest, const RowCoding& coding, float* scale) {
-    const float s = scale_of(largest, coding.clip, static_cast<float>(coding.largest_code));
-    if (threadIdx.x == 0)
-        *scale = s;
-    return {s, static_cast<float>(coding.largest_code)};
+/// How a row of a known largest magnitude becomes codes.
+struct Codes {
+    float scale;
+    RowCoder codes;
+
+    __device__ Codes(float largest, const RowCoding& coding)
+        : scale(quick_scale_of(largest, coding.clip, static_cast<float>(coding.largest_code))),
+          codes(scale, static_cast<float>(coding.largest_code)) {}
+
+    /// By one thread of the block's last warp, which has the least to do.
+    __device__ void store_scale(float* to) const {
+        if (threadIdx.x == step_threads - 1)
+            *to = scale;
+    }
+};
+
+/// sum_of_groups() by every thread for itself: sooner than by shuffles. @param sums  16-byte aligned
+__device__ inline float sum_of_16(const float* sums) {
+    const auto add = [](const float4& a, const float4& b) {
+        return float4{__fadd_rn(a.x, b.x), __fadd_rn(a.y, b.y), __fadd_rn(a.z, b.z), __fadd_rn(a.w, b.w)};
+    };
+    const auto* const fours = reinterpret_cast<const float4*>(sums);
+    const float4 four = add(add(fours[0], fours[2]), add(fours[1], fours[3]));
+    return __fadd_rn(__fadd_rn(four.x, four.z), __fadd_rn(four.y, four.w));
+}
+
+/// inverse_rms_of(), where cols is a power of two by a product instead of a division, which is the same.
+__device__ inline float inverse_rms_of_row(float squares, int cols, float eps) {
+    if ((cols & (cols - 1)) != 0)
+        return inverse_rms_of(squares, cols, eps);
+    const float part = __uint_as_float((254U << 23U) - __float_as_uint(static_cast<float>(cols)));
+    return __frcp_rn(__fsqrt_rn(__fadd_rn(__fmul_rn(squares, part), eps)));
 }
 
 constexpr float unknown_largest = -1.0F;
@@ -111,6 +88,14 @@ struct BlockRow {
 #pragma unroll
         for (int i = 0; i < vectors; ++i)
             v[i] = column(i) < cols ? __ldcg(reinterpret_cast<const float4*>(from + column(i)))
+                                    : float4{0.0F, 0.0F, 0.0F, 0.0F};
+    }
+
+    /// Row `row` of a table of embeddings.
+    __device__ void embed(const __half* tiles, int col_tiles, int row, int cols) {
+#pragma unroll
+        for (int i = 0; i < vectors; ++i)
+            v[i] = column(i) < cols ? four_of_packed_row(tiles, col_tiles, row, column(i))
                                     : float4{0.0F, 0.0F, 0.0F, 0.0F};
     }
 
@@ -148,7 +133,7 @@ struct BlockRow {
         }
         StepBarrier()();
         const float largest = largest_of_warp(scratch[step_warps + threadIdx.x % step_warps]);
-        const float inverse = inverse_rms_of(sum_of_groups(scratch), cols, eps);
+        const float inverse = inverse_rms_of_row(sum_of_16(scratch), cols, eps);
 #pragma unroll
         for (int i = 0; i < vectors; ++i) {
             v[i] = {__fmul_rn(v[i].x, inverse), __fmul_rn(v[i].y, inverse), __fmul_rn(v[i].z, inverse),
@@ -179,7 +164,7 @@ struct BlockRow {
         }
         if (largest < 0.0F)
             largest = largest_of_block(own_largest(), scratch);
-        const Coder coder = coder_of_row(largest, coding, scale);
+        const Codes coder(largest, coding);
         float x[4 * vectors];
 #pragma unroll
         for (int i = 0; i < vectors; ++i) {
@@ -189,12 +174,13 @@ struct BlockRow {
             x[4 * i + 3] = v[i].w;
         }
         unsigned words[vectors];
-        coder.code(x, words);
+        coder.codes.code(x, words);
 #pragma unroll
         for (int i = 0; i < vectors; ++i)
             if (column(i) < padded)
                 static_cast<unsigned*>(out)[column(i) / 4] =
                     narrow && threadIdx.x % 2 == 0 ? times_16(words[i]) : words[i];
+        coder.store_scale(scale);
     }
 
     /// Of the thread's elements; NaN counts as 0.
@@ -244,38 +230,6 @@ struct WarpBlocksRow {
         }
     }
 
-    /// hadamard_256 of each block; zeros stay zeros. All blocks at once, so that shuffles need not wait for
-    /// one another, and as a loop: what runs once a layer waits for its instructions too.
-    __device__ void transform() {
-        const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-        for (int half = 1; half < 8; half *= 2)
-#pragma unroll
-            for (int b = 0; b < blocks; ++b)
-#pragma unroll
-                for (int i = 0; i < 8; ++i)
-                    if ((i & half) == 0) {
-                        const float lower = v[b][i];
-                        const float upper = v[b][i + half];
-                        v[b][i] = __fadd_rn(lower, upper);
-                        v[b][i + half] = __fsub_rn(lower, upper);
-                    }
-#pragma unroll 1
-        for (int distance = 1; distance < 32; distance *= 2) {
-            const float sign = (lane & distance) == 0 ? 1.0F : -1.0F;
-#pragma unroll
-            for (int b = 0; b < blocks; ++b)
-#pragma unroll
-                for (int i = 0; i < 8; ++i)
-                    v[b][i] = __fmaf_rn(v[b][i], sign, __shfl_xor_sync(0xFFFFFFFFU, v[b][i], distance));
-        }
-#pragma unroll
-        for (int b = 0; b < blocks; ++b)
-#pragma unroll
-            for (int i = 0; i < 8; ++i)
-                v[b][i] = __fmul_rn(v[b][i], 0.0625F); // 1 / sqrt(256)
-    }
-
     /// As BlockRow::store.
     template<bool narrow>
     __device__ void store(const RowCoding& coding, int padded, void* out, float* scale,
@@ -286,18 +240,129 @@ struct WarpBlocksRow {
 #pragma unroll
             for (int i = 0; i < 8; ++i)
                 largest = fmaxf(largest, fabsf(v[b][i]));
-        const Coder coder = coder_of_row(largest_of_block(largest, scratch), coding, scale);
+        const Codes coder(largest_of_block(largest, scratch), coding);
         float x[8 * blocks];
 #pragma unroll
         for (int i = 0; i < 8 * blocks; ++i)
             x[i] = v[i / 8][i % 8];
         unsigned words[2 * blocks];
-        coder.code(x, words);
+        coder.codes.code(x, words);
 #pragma unroll
         for (int b = 0; b < blocks; ++b)
             if (column(b) < padded)
                 static_cast<uint2*>(out)[column(b) / 8] = {narrow ? times_16(words[2 * b]) : words[2 * b],
                                                            words[2 * b + 1]};
+        coder.store_scale(scale);
+    }
+};
+
+/// The first three stages of hadamard_256, by the eight lanes that hold eight neighbours.
+__device__ inline float turn_eight(float y) {
+#pragma unroll
+    for (int distance = 1; distance < 8; distance *= 2)
+        y = __fmaf_rn(y, (threadIdx.x & distance) == 0 ? 1.0F : -1.0F,
+                      __shfl_xor_sync(0xFFFFFFFFU, y, distance));
+    return y;
+}
+
+/// down_proj's input where it is Hadamard-transformed in blocks of 256, in registers: a warp has four blocks,
+/// a lane every eighth element of one, so that the stages that turn_eight() leaves need no exchange.
+struct TurnedRow {
+    static constexpr int max_cols = step_warps * 1024;
+    float v[32];
+
+    static __device__ int block() { return static_cast<int>(threadIdx.x) / 8; }
+    static __device__ int start_of_warp() { return static_cast<int>(threadIdx.x) / 32 * 1024; }
+    static __device__ int end_of_warp() { return start_of_warp() + 1024; }
+
+    /// Waits for a row of other blocks, as turn_eight() leaves it. @param cols  a multiple of 256
+    /// @param from  as plain_place_of_eighth() says
+    __device__ void await(const float* from, int cols) {
+        float4 four[8];
+        const bool there = block() * 256 < cols;
+        const float* const own = from + (there ? block() * 256 + threadIdx.x % 8 * 4 : 0);
+        const int step = there ? 32 : 0;
+        await_plain([&](int i) { return own + i * step; }, four);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            v[i * 4] = there ? four[i].x : 0.0F;
+            v[i * 4 + 1] = there ? four[i].y : 0.0F;
+            v[i * 4 + 2] = there ? four[i].z : 0.0F;
+            v[i * 4 + 3] = there ? four[i].w : 0.0F;
+        }
+    }
+
+    /// What is left of hadamard_256. A warp without elements has none to transform.
+    __device__ void transform(int cols) {
+        if (start_of_warp() >= cols)
+            return;
+#pragma unroll
+        for (int half = 1; half < 32; half *= 2)
+#pragma unroll
+            for (int i = 0; i < 32; ++i)
+                if ((i & half) == 0) {
+                    const float lower = v[i];
+                    const float upper = v[i + half];
+                    v[i] = __fadd_rn(lower, upper);
+                    v[i + half] = __fsub_rn(lower, upper);
+                }
+#pragma unroll
+        for (int i = 0; i < 32; ++i)
+            v[i] = __fmul_rn(v[i], 0.0625F); // 1 / sqrt(256)
+    }
+
+    /// As BlockRow::store.
+    template<bool narrow>
+    __device__ void store(const RowCoding& coding, int padded, void* out, float* scale,
+                          float* scratch) const {
+        float largest = 0.0F;
+#pragma unroll
+        for (int i = 0; i < 32; ++i)
+            largest = fmaxf(largest, fabsf(v[i]));
+        const Codes coder(largest_of_block(largest, scratch), coding);
+        if (start_of_warp() < padded) {
+            unsigned words[8];
+            coder.codes.code(v, words);
+            gather(words);
+            const bool even = narrow && (threadIdx.x & 4U) == 0;
+            const unsigned swap = threadIdx.x / 8;
+            const unsigned place = static_cast<unsigned>(block()) * 64 + (threadIdx.x & 3U) * 8 +
+                                   (threadIdx.x >> 2 & 1U) + (swap & 3U) * 2;
+            auto* const to = static_cast<unsigned*>(out);
+#pragma unroll
+            for (unsigned k = 0; k < 8; ++k)
+                to[(place ^ (k & 3U) * 2) + (k & 4U) * 8] = even ? times_16(words[k]) : words[k];
+        }
+        coder.store_scale(scale);
+    }
+
+  private:
+    /// Codes of every eighth element become codes of neighbours. Before: word k, byte p of lane l are element
+    /// l % 8 + 8 * (4 * k + p). After: elements 4 * (l / 4 % 2) + (0 .. 3) + 8 * i of byte 0 .. 3, where the
+    /// bits of i are, from the highest: bit 2 of k, bits 1 and 0 of l, bits 1 and 0 of k ^ l / 8: banks of
+    /// shared memory that differ for all lanes.
+    static __device__ void gather(unsigned (&words)[8]) {
+        const unsigned l = threadIdx.x;
+        exchange<1>(words, l & 1U, l >> 3 & 1U, 0x6240, 0x2604, 0x7351, 0x3715);
+        exchange<2>(words, l & 2U, l >> 4 & 1U, 0x5410, 0x1054, 0x7632, 0x3276);
+    }
+    /// Words k and k + bit: the bit goes to the lane, the lane's to the bytes, the bytes' to k, inverted
+    /// where `swapped`.
+    template<int bit>
+    static __device__ void exchange(unsigned (&words)[8], bool upper, bool swapped, unsigned low,
+                                    unsigned low_of_upper, unsigned high, unsigned high_of_upper) {
+        const unsigned lows = upper ? low_of_upper : low;
+        const unsigned highs = upper ? high_of_upper : high;
+        const unsigned first = swapped ? highs : lows;
+        const unsigned second = swapped ? lows : highs;
+#pragma unroll
+        for (int k = 0; k < 8; ++k)
+            if ((k & bit) == 0) {
+                const unsigned kept = upper ? words[k + bit] : words[k];
+                const unsigned got = __shfl_xor_sync(0xFFFFFFFFU, upper ? words[k] : words[k + bit], bit);
+                words[k] = __byte_perm(kept, got, first);
+                words[k + bit] = __byte_perm(kept, got, second);
+            }
     }
 };
 

@@ -24,10 +24,8 @@ struct SharedMap {
     static constexpr int max_residuals = step_threads / 4;
 
     /// Row tiles between two barriers of a block; even.
-    static constexpr int set_tiles(WeightFormat of) {
-        return of == WeightFormat::f16 && format == WeightFormat::f16 ? 2 : 6;
-    }
-    static constexpr int sums_bytes = 2 * 16 * 4 * set_tiles(format) * step_warps;
+    static constexpr int set_tiles = format == WeightFormat::int4 ? 4 : 2;
+    static constexpr int sums_bytes = 2 * 16 * 4 * set_tiles * step_warps;
 
     static constexpr int sums = Ring::bytes;                          ///< SetSums
     static constexpr int weight_scales = sums + sums_bytes;           ///< [scale_slots][16]

@@ -19,16 +19,16 @@ struct AttentionItem {
     __device__ static int number_of(const DecodeStep& s) { return s.shape.attention.kv_heads * s.splits; }
 
     AttentionItem() = default;
-    __device__ AttentionItem(const DecodeStep& s, int slot, int position, int item) : position(position) {
+    __device__ AttentionItem(const DecodeStep& s, int item) : position(s.position) {
         const AttentionShape& a = s.shape.attention;
         if (item >= number_of(s))
             return;
         kv_head = item % a.kv_heads;
         split = item / a.kv_heads;
-        const int left = slot < 0 ? 0 : position + 1 - split * split_keys;
+        const int left = s.slot < 0 ? 0 : position + 1 - split * split_keys;
         count = max(0, min(split_keys, left));
         newest = left <= split_keys;
-        at = ((static_cast<std::size_t>(max(slot, 0)) * a.kv_heads + kv_head) * a.context +
+        at = ((static_cast<std::size_t>(max(s.slot, 0)) * a.kv_heads + kv_head) * a.context +
               split * split_keys) *
              a.head_dim;
     }
@@ -80,8 +80,6 @@ struct StepState {
     int first_slot;                            ///< of layer 0's plain values
     AttentionItem first_item;                  ///< the block's first, the same in all layers
     int first_joiner;                          ///< the block after those that have the last items
-    int slot;                                  ///< of the row
-    int position;                              ///< likewise
     LinearOutput outputs[linears_a_layer + 1]; ///< lm_head last
     int pace;                                  ///< chunks of weights that may be under way
     StepPosition positions_before[2];          ///< before linears of even and of odd number

@@ -2,21 +2,13 @@
 #include "kernels/tokens/tokens.h"
 
 #include "kernels/base/device.cuh"
+#include "kernels/tokens/embedding.cuh"
 
 #include <climits>
 #include <cmath>
 
 namespace quantscope::kernels {
 namespace {
-
-/// Element (row, k) of packed f16 tiles (gemm/packed_weights.h), RowOrder::plain.
-__device__ __half packed_half(const __half* tiles, int col_tiles, int row, int k) {
-    const std::size_t tile = static_cast<std::size_t>(row / 16) * col_tiles + k / 64;
-    const int lane = row % 8 * 4 + k % 64 / 16;
-    const int step = k % 16 / 4;
-    const int pair = k % 4 / 2 * 2 + row % 16 / 8;
-    return tiles[tile * 1024 + (step * 32 + lane) * 8 + pair * 2 + k % 2];
-}
 
 __global__ void embed_tokens_kernel(const __half* tiles, int col_tiles, int hidden,
                                     const std::int32_t* tokens, float* out, RowCopy copy) {
@@ -29,7 +21,7 @@ __global__ void embed_tokens_kernel(const __half* tiles, int col_tiles, int hidd
     const int token = tokens[blockIdx.x];
     for (int k = threadIdx.x; k < hidden; k += blockDim.x)
         out[static_cast<std::size_t>(blockIdx.x) * hidden + k] =
-            __half2float(packed_half(tiles, col_tiles, token, k));
+            __half2float(tiles[packed_half_at(col_tiles, token, k)]);
 }
 
 struct Candidate {

@@ -7,6 +7,7 @@
 #include "engine/backend/step_check.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <fmt/format.h>
@@ -18,6 +19,8 @@ using kernels::cuda_status;
 using kernels::Status;
 
 constexpr auto stepping = "A step of the model on the GPU";
+
+constexpr std::int32_t no_id = -1;
 
 /// Splits are rounded up to a power of two, so that a graph serves many lengths.
 int padded_splits(int keys, int max_splits) {
@@ -148,7 +151,12 @@ Status CudaSession::pass(Pass pass, const Outputs& outputs) {
     rows_ = 0;
     const std::vector<std::size_t> wanted = std::move(wanted_);
     wanted_.clear();
-    if (pass.splits > 0 && !forward_.one_kernel(pass)) {
+    const bool one_kernel = forward_.one_kernel(pass);
+    if (one_kernel && pass.greedy) {
+        workspace_.ids.data()[0] = no_id;
+        QS_TRY(forward_.enqueue(pass, stream_));
+        QS_TRY(await_id());
+    } else if (pass.splits > 0 && !one_kernel) {
         QS_TRY(graphs_.launch(forward_, pass, stream_));
     } else {
         QS_TRY(forward_.enqueue(pass, stream_));
@@ -159,11 +167,35 @@ Status CudaSession::pass(Pass pass, const Outputs& outputs) {
                                     vocab * sizeof(float), cudaMemcpyDeviceToHost, stream_),
                     "copying logits from the device");
     }
-    QS_CUDA_TRY(cudaStreamSynchronize(stream_), "waiting for the device");
+    if (!one_kernel || !pass.greedy) {
+        QS_CUDA_TRY(cudaStreamSynchronize(stream_), "waiting for the device");
+    }
     for (std::size_t i = 0; outputs.ids != nullptr && i < wanted.size(); ++i) {
         outputs.ids[wanted[i]] = workspace_.ids.data()[i];
     }
     return {};
+}
+
+/// Waits for the id that the step's only kernel writes last. That is known some microseconds before the end
+/// of the stream; what comes next is enqueued behind it.
+Status CudaSession::await_id() {
+    constexpr int looks = 1 << 16; // some 50 us
+    const std::atomic_ref<std::int32_t> id(workspace_.ids.data()[0]);
+    for (;;) {
+        const cudaError_t stream = cudaStreamQuery(stream_);
+        for (int i = 0; i < looks; ++i) {
+            if (id.load(std::memory_order_acquire) != no_id) {
+                return {};
+            }
+            if (stream != cudaErrorNotReady) {
+                break; // nothing more will come
+            }
+        }
+        if (stream != cudaErrorNotReady) {
+            QS_CUDA_TRY(stream, "waiting for the device");
+            return {Status::Kind::failed, "a decode step has ended without an id"};
+        }
+    }
 }
 
 void CudaSession::reset(int slot) {

@@ -45,6 +45,7 @@ class CudaSession final : public Session {
     void append(std::int32_t token, int slot);
     void ask_for_logits(std::size_t input);
     kernels::Status pass(Pass pass, const Outputs& outputs);
+    kernels::Status await_id();
 
     ModelConfig config_;
     Scheme scheme_;

@@ -91,26 +91,21 @@ Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
     QS_TRY(kernels::multiply({&weights_.lm_head, w_.input.data(), nullptr, pass.logits_rows, w_.logits.data(),
                               Epilogue::store_f32, true},
                              stream));
-    return ids(pass, {stream, true});
-}
-
-Status Forward::ids(const Pass& pass, const kernels::Launch& how) const {
     return pass.greedy ? kernels::largest_logits(w_.logits.data(), pass.logits_rows, config_.vocab_size,
-                                                 w_.ids.data(), how)
+                                                 w_.ids.data(), {stream, true})
                        : Status{};
 }
 
 Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
+    if (one_kernel(pass)) { // a decode pass asks for every row's logits
+        return whole_step_.enqueue(w_.rows, pass.greedy ? w_.ids.data() : nullptr, stream);
+    }
     QS_TRY(kernels::row_layout_for(weights_.layers.front().qkv.format, pass.rows, pass.splits == 0,
                                    pass.layout));
     const RowLists& rows = w_.rows; // the host's, which it leaves alone until the pass is over
     QS_TRY(kernels::embed_tokens(weights_.embedding_table(), rows.host_list(RowLists::tokens), pass.rows,
                                  w_.residual.data(), {stream, false},
                                  {rows.host.data(), rows.device.data(), rows.capacity, RowLists::lists}));
-    if (one_kernel(pass)) { // a decode pass asks for every row's logits, in order
-        QS_TRY(whole_step_.enqueue(pass.splits, stream));
-        return ids(pass, {stream, false});
-    }
     for (int i = 0; i < config_.num_hidden_layers; ++i) {
         QS_TRY(attention_block(pass, i, stream));
         QS_TRY(mlp_block(pass, weights_.layers[static_cast<std::size_t>(i)], stream));

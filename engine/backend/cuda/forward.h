@@ -47,7 +47,6 @@ class Forward {
     kernels::Status attention_block(const Pass& pass, int index, cudaStream_t stream) const;
     kernels::Status mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const;
     kernels::Status logits(const Pass& pass, cudaStream_t stream) const;
-    kernels::Status ids(const Pass& pass, const kernels::Launch& how) const;
     /// Rows of `x`, as the linears of this scheme read them.
     kernels::Status prepare(const Pass& pass, const float* x, int cols,
                             const kernels::DeviceBuffer<float>* gamma, int hadamard,

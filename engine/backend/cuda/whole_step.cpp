@@ -47,6 +47,7 @@ Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const Mo
     step_.shape.attention = attention_shape(config, context_length);
     step_.format = weights.layers.front().qkv.format;
     step_.layers = layers_.data();
+    step_.embedding_tiles = weights.embedding_table().tiles.data();
     step_.head_tiles = weights.lm_head.tiles.data();
     step_.final_gamma = weights.final_norm.data();
     step_.eps = static_cast<float>(config.rms_norm_eps);
@@ -58,13 +59,11 @@ Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const Mo
     step_.cache_layer = static_cast<std::size_t>(max_slots) * step_.shape.attention.slot_size();
     step_.cosines = w.cosines.data();
     step_.sines = w.sines.data();
-    step_.slots = w.rows.device_list(RowLists::slots);
-    step_.positions = w.rows.device_list(RowLists::positions);
     step_.residual = w.residual.data();
     step_.logits = w.logits.data();
     step_.counters = counters_.data();
-    QS_TRY(kernels::decode_step_fits(step_, fits_));
-    if (!fits_) {
+    QS_TRY(kernels::find_step_kernel(step_, kernel_));
+    if (kernel_.function == nullptr) {
         return {};
     }
     QS_TRY(exchange_.allocate(kernels::ExchangeMap(step_.shape, w.max_splits).words));
@@ -73,10 +72,14 @@ Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const Mo
     return {};
 }
 
-Status WholeStep::enqueue(int splits, cudaStream_t stream) const {
+Status WholeStep::enqueue(const RowLists& rows, std::int32_t* id, cudaStream_t stream) const {
     kernels::DecodeStep step = step_;
-    step.splits = splits;
-    return kernels::decode_step(step, stream);
+    step.token = rows.host_list(RowLists::tokens)[0];
+    step.slot = rows.host_list(RowLists::slots)[0];
+    step.position = rows.host_list(RowLists::positions)[0];
+    step.splits = kernels::splits_of(step.position + 1);
+    step.id = id;
+    return kernels::decode_step(kernel_, step, stream);
 }
 
 } // namespace quantscope::cuda

@@ -17,16 +17,17 @@ class WholeStep {
                          const Workspace& workspace, int max_slots, int context_length);
 
     /// From now on it takes nothing.
-    void give_up() { fits_ = false; }
+    void give_up() { kernel_ = {}; }
 
     /// Whether a decode pass of `rows` rows runs as one kernel.
-    bool takes(int rows) const { return fits_ && rows == 1; }
+    bool takes(int rows) const { return kernel_.function != nullptr && rows == 1; }
 
-    /// From the embedded tokens to the logits. @param splits  covers the longest sequence
-    kernels::Status enqueue(int splits, cudaStream_t stream) const;
+    /// From the first of `rows` to its logits.
+    /// @param id  receives that of the largest logit when the step is done; may be null
+    kernels::Status enqueue(const RowLists& rows, std::int32_t* id, cudaStream_t stream) const;
 
   private:
-    bool fits_ = false;
+    kernels::StepKernel kernel_;
     kernels::DecodeStep step_;
     kernels::DeviceBuffer<kernels::StepLayer> layers_;
     kernels::DeviceBuffer<kernels::Tagged> exchange_;
