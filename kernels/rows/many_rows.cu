@@ -73,8 +73,8 @@ struct ManyRow {
         for (int i = 0; i < chunks; ++i) {
             float x[8] = {v[i][0].x, v[i][0].y, v[i][0].z, v[i][0].w,
                           v[i][1].x, v[i][1].y, v[i][1].z, v[i][1].w};
-            stage<1>(x);
-            stage<2>(x);
+            hadamard_stage(x, 1);
+            hadamard_stage(x, 2);
 #pragma unroll
             for (int distance = 1; distance < 32; distance *= 2)
 #pragma unroll
@@ -82,7 +82,7 @@ struct ManyRow {
                     const float other = __shfl_xor_sync(0xFFFFFFFFU, value, distance);
                     value = __fmaf_rn(value, (lane & distance) == 0 ? 1.0F : -1.0F, other); // other +- value
                 }
-            stage<4>(x);
+            hadamard_stage(x, 4);
             constexpr float norm = 0.0625F; // 1 / sqrt(256)
             v[i][0] = {x[0], x[1], x[2], x[3]};
             v[i][1] = {x[4], x[5], x[6], x[7]};
@@ -102,18 +102,6 @@ struct ManyRow {
     }
 
   private:
-    /// a + b and a - b of the values `distance` apart.
-    template<int distance>
-    static __device__ void stage(float (&x)[8]) {
-#pragma unroll
-        for (int k = 0; k < 8; ++k)
-            if ((k & distance) == 0) {
-                const float a = x[k];
-                const float b = x[k + distance];
-                x[k] = __fadd_rn(a, b);
-                x[k + distance] = __fsub_rn(a, b);
-            }
-    }
     static __device__ void multiply(float4& x, const float4& by) {
         x = {__fmul_rn(x.x, by.x), __fmul_rn(x.y, by.y), __fmul_rn(x.z, by.z), __fmul_rn(x.w, by.w)};
     }

@@ -68,20 +68,31 @@ __device__ inline void scale_row(float* row, int cols, float inverse, const floa
     __syncthreads();
 }
 
+/// A stage of a Hadamard transform among n values of a thread: a + b and a - b of those `distance` apart.
+template<int n>
+__device__ void hadamard_stage(float (&v)[n], int distance) {
+#pragma unroll
+    for (int i = 0; i < n; ++i)
+        if ((i & distance) == 0) {
+            const float a = v[i];
+            const float b = v[i + distance];
+            v[i] = __fadd_rn(a, b);
+            v[i + distance] = __fsub_rn(a, b);
+        }
+}
+/// All of them, 1, 2, .. n / 2 apart.
+template<int n>
+__device__ void hadamard_stages(float (&v)[n]) {
+#pragma unroll
+    for (int distance = 1; distance < n; distance *= 2)
+        hadamard_stage(v, distance);
+}
+
 /// H of the warp's 256 values / 16, in place; a lane holds 8 neighbours, so that three stages need no
 /// exchange and five shuffle.
 __device__ inline void hadamard_256(float (&v)[8]) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-    for (int half = 1; half < 8; half *= 2)
-#pragma unroll
-        for (int i = 0; i < 8; ++i)
-            if ((i & half) == 0) {
-                const float a = v[i];
-                const float b = v[i + half];
-                v[i] = __fadd_rn(a, b);
-                v[i + half] = __fsub_rn(a, b);
-            }
+    hadamard_stages(v);
 #pragma unroll
     for (int distance = 1; distance < 32; distance *= 2)
 #pragma unroll

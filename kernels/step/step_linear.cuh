@@ -132,8 +132,7 @@ class Finish {
         if (to_ == LinearOutput::To::logits) {
             if (there_)
                 *out_ = y;
-            offer_logit(&Map::template at<StepState>(Map::state)->step.counters->best,
-                        there_ ? rank_of_logit(y, channel_) : 0);
+            offer_logit(&state.step.counters->best, there_ ? rank_of_logit(y, channel_) : 0);
             return;
         }
         if (!there_)
@@ -145,7 +144,7 @@ class Finish {
         else
             publish(reinterpret_cast<Tagged*>(out_), y, state.tag(linear));
         if (linear == plan.last - 1)
-            Map::template at<StepState>(Map::state)->step.residual[channel_] = y;
+            state.step.residual[channel_] = y;
     }
 
   private:

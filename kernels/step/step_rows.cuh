@@ -296,16 +296,7 @@ struct TurnedRow {
     __device__ void transform(int cols) {
         if (start_of_warp() >= cols)
             return;
-#pragma unroll
-        for (int half = 1; half < 32; half *= 2)
-#pragma unroll
-            for (int i = 0; i < 32; ++i)
-                if ((i & half) == 0) {
-                    const float lower = v[i];
-                    const float upper = v[i + half];
-                    v[i] = __fadd_rn(lower, upper);
-                    v[i + half] = __fsub_rn(lower, upper);
-                }
+        hadamard_stages(v);
 #pragma unroll
         for (int i = 0; i < 32; ++i)
             v[i] = __fmul_rn(v[i], 0.0625F); // 1 / sqrt(256)
