@@ -53,19 +53,11 @@ class SplitTile {
     /// Asks for keys [0, count) of keys and values [count][head_dim] in global memory (16-byte aligned).
     /// Others are zeros: registers that are only sometimes written would count as in use ever before.
     __device__ void load(const __half* keys, const __half* values, int count) {
-#pragma unroll
-        for (int v = 0; v < key_vectors; ++v)
-            keys_[v] = key() < count && has_vector(v)
-                           ? __ldcg(reinterpret_cast<const uint4*>(keys + key() * head_dim + dim_of(v)))
-                           : uint4{0, 0, 0, 0};
-#pragma unroll
-        for (int pass = 0; pass < value_passes; ++pass)
-#pragma unroll
-            for (int m = 0; m < 8; ++m)
-                values_[pass][m] = chain() + 8 * m < count && has_pair(pass)
-                                       ? __ldcg(reinterpret_cast<const unsigned*>(
-                                             values + (chain() + 8 * m) * head_dim + pair_of(pass)))
-                                       : 0;
+        load_by([](const auto* at) { return __ldcg(at); }, keys, values, count);
+    }
+    /// From shared memory.
+    __device__ void load_shared(const __half* keys, const __half* values, int count) {
+        load_by([](const auto* at) { return *at; }, keys, values, count);
     }
 
     /// Replaces key number `at` by one in shared (or global) memory, [head_dim] each: a token's own, which
@@ -216,6 +208,23 @@ class SplitTile {
 
     static __device__ float2 floats(unsigned pair) {
         return __half22float2(*reinterpret_cast<const __half2*>(&pair));
+    }
+
+    template<class Read>
+    __device__ void load_by(const Read& read, const __half* keys, const __half* values, int count) {
+#pragma unroll
+        for (int v = 0; v < key_vectors; ++v)
+            keys_[v] = key() < count && has_vector(v)
+                           ? read(reinterpret_cast<const uint4*>(keys + key() * head_dim + dim_of(v)))
+                           : uint4{0, 0, 0, 0};
+#pragma unroll
+        for (int pass = 0; pass < value_passes; ++pass)
+#pragma unroll
+            for (int m = 0; m < 8; ++m)
+                values_[pass][m] = chain() + 8 * m < count && has_pair(pass)
+                                       ? read(reinterpret_cast<const unsigned*>(
+                                             values + (chain() + 8 * m) * head_dim + pair_of(pass)))
+                                       : 0;
     }
 
     /// One warp.

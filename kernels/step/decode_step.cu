@@ -33,7 +33,7 @@ class Walk {
         open(step);
         if (threadIdx.x >= step_threads) {
             if (threadIdx.x == step_threads)
-                Map::ring().template fill<piece_clocks>(plan(), f16 ? 1 : Map::set_tiles, state().pace);
+                Map::ring().template fill<piece_clocks>(plan(), state().cached, f16 ? 1 : Map::set_tiles, state().pace);
             return;
         }
 #pragma unroll 1
@@ -72,6 +72,7 @@ class Walk {
             all.first_tag = __ldcg(&step.counters->launches) * step.shape.linears() + 1;
             all.first_slot = static_cast<int>(__ldcg(&step.counters->slot));
             all.first_item = AttentionItem(step, static_cast<int>(blockIdx.x));
+            all.cached = CachedChunk(step, all.first_item);
             all.first_joiner = AttentionItem::number_of(step) % static_cast<int>(gridDim.x);
             all.pace = Map::Ring::stages; // nothing is exchanged yet
             all.positions_before[0] = {0, 0, 0, 0};
@@ -128,7 +129,8 @@ class Walk {
 
     /// The attention before a linear.
     static __device__ void attend(int linear) {
-        StepAttention<head_dim>(state(), linear / linears_a_layer, step_shared() + Map::codes).run();
+        StepAttention<head_dim>(state(), linear / linears_a_layer, step_shared() + Map::codes)
+            .run(Map::ring(), step_shared(), linear);
     }
     static __device__ void join(int linear) {
         float* const attended = state().plain(linear / linears_a_layer) + state().map.attended;
@@ -236,7 +238,7 @@ class Walk {
         if constexpr (f16) // there may be no barrier before it, and it is not used
             return {};
         else
-            return {state(), plan(), linear};
+            return {position_before<typename Map::Ring>(state(), linear), plan(), linear};
     }
     static __device__ float ask_for_residual(int linear) {
         const int channel = own_channel(linear);

@@ -3,11 +3,11 @@
 
 #include "kernels/attention/rope.cuh"
 #include "kernels/attention/split_attention.cuh"
-#include "kernels/step/step_state.cuh"
+#include "kernels/step/weight_stream.cuh"
 
 namespace quantscope::kernels {
 
-static_assert(attend_threads == step_threads);
+static_assert(attend_threads == step_threads && chunk_bytes / 2 >= split_keys * part_stats * 2);
 
 /// The attention of one layer. RoPE and the KV append happen on the way: the item that holds a row's newest
 /// key writes it.
@@ -29,16 +29,22 @@ class StepAttention {
           new_(reinterpret_cast<__half*>(shared + SplitShared::bytes(head_dim, group_))),
           weights_(reinterpret_cast<float*>(new_ + 2 * head_dim)) {}
 
-    /// Takes all items. What is cached does not depend on this step: an item's keys and values are asked for
-    /// before its queries are waited for. Ends with a barrier.
-    __device__ void run() {
+    /// Takes all items. What is cached does not depend on this step: it is there, or asked for, before queries
+    /// are waited for. Ends with a barrier.
+    /// @param ring  brings the block's first item, @param chunks  of it, shared memory
+    /// @param linear  whose weights come behind
+    template<class Ring>
+    __device__ void run(const Ring& ring, const char* chunks, int linear) {
         const int grid = static_cast<int>(gridDim.x);
         const int items = AttentionItem::number_of(s_);
 #pragma unroll 1
         for (int item = static_cast<int>(blockIdx.x); item < items; item += grid) {
-            if (item >= grid)
+            if (item < grid) {
+                take_first(ring, chunks, linear);
+            } else {
                 item_ = AttentionItem(s_, item);
-            tile_.load(keys_ + item_.at, values_ + item_.at, item_.cached());
+                tile_.load(keys_ + item_.at, values_ + item_.at, item_.cached());
+            }
             if (item_.count > 0)
                 attend();
             StepBarrier()(); // what comes next writes what this read
@@ -46,6 +52,22 @@ class StepAttention {
     }
 
   private:
+    template<class Ring>
+    __device__ void take_first(const Ring& ring, const char* chunks, int linear) {
+        const bool there = state_.cached.bytes > 0;
+        typename Ring::Place place;
+        if (there) {
+            StepBarrier()(); // the position is of the linear before
+            const StepPosition& position = state_.positions_before[linear % 2];
+            place = {position.ring_stage, position.ring_parity};
+            ring.await(place);
+        }
+        const auto* const keys = reinterpret_cast<const __half*>(chunks + place.stage * chunk_bytes);
+        tile_.load_shared(keys, keys + chunk_bytes / 4, item_.cached());
+        if (there)
+            ring.release(place);
+    }
+
     __device__ void attend() {
         rotate();
         StepBarrier()();

@@ -96,6 +96,9 @@ class Finish {
         const int local_tile = set * Map::set_tiles + thread / 16;
         const int row_tile = entry.first_tile + local_tile * static_cast<int>(gridDim.x);
         to_ = output.to;
+        tag_ = state.tag(linear);
+        adds_ = output.epilogue == Epilogue::add_residual;
+        last_ = linear == plan.last - 1;
         silu_ = output.epilogue == Epilogue::silu_mul;
         channel_ = silu_ ? row_tile * 8 + in_tile : row_tile * 16 + in_tile;
         there_ = channel_ < output.cols && !(silu_ && in_tile >= 8);
@@ -105,7 +108,7 @@ class Finish {
                 *Map::template at<float>(Map::scales),
                 Map::template at<float>(Map::weight_scales)[scale_tile % weight_scale_slots * 16 + in_tile]);
         }
-        if (output.epilogue == Epilogue::add_residual)
+        if (adds_)
             residual_ = Map::template at<float>(Map::residual)[local_tile * 16 + in_tile];
         out_ = to_ == LinearOutput::To::logits ? state.step.logits + channel_
                : to_ == LinearOutput::To::plain
@@ -115,9 +118,8 @@ class Finish {
     }
 
     /// When the warps' sums are there.
-    __device__ void run(int linear) const {
-        const StepState& state = *Map::template at<StepState>(Map::state);
-        const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
+    __device__ void run() const {
+        const DecodeStep& step = Map::template at<StepState>(Map::state)->step;
         const Acc acc = SetSums<format>::take(tile_);
         float y = 0.0F;
         if constexpr (codes) // the CPU engine's order of operations: (s_x * s_w) * acc
@@ -132,19 +134,19 @@ class Finish {
         if (to_ == LinearOutput::To::logits) {
             if (there_)
                 *out_ = y;
-            offer_logit(&state.step.counters->best, there_ ? rank_of_logit(y, channel_) : 0);
+            offer_logit(&step.counters->best, there_ ? rank_of_logit(y, channel_) : 0);
             return;
         }
         if (!there_)
             return;
-        if (state.outputs[plan.kind_of(linear)].epilogue == Epilogue::add_residual)
+        if (adds_)
             y = residual_ + y;
         if (to_ == LinearOutput::To::plain)
             publish_plain(out_, y);
         else
-            publish(reinterpret_cast<Tagged*>(out_), y, state.tag(linear));
-        if (linear == plan.last - 1)
-            state.step.residual[channel_] = y;
+            publish(reinterpret_cast<Tagged*>(out_), y, tag_);
+        if (last_)
+            step.residual[channel_] = y;
     }
 
   private:
@@ -154,7 +156,10 @@ class Finish {
     int channel_;
     float scale_ = 0.0F;    ///< of input and weights
     float residual_ = 0.0F; ///< what is added
+    unsigned tag_;
     bool silu_;
+    bool adds_;
+    bool last_; ///< the output is the last residual
     bool there_;
 };
 
@@ -173,7 +178,21 @@ __device__ void finish_set(int linear, int set, int left, const StepPosition& po
     const Finish<format, turned, Map> finish(linear, set, position,
                                              sums_of_set<format, Map>(position.set + set), thread);
     StepBarrier()();
-    finish.run(linear);
+    finish.run();
+}
+
+/// How far a block's products are before a linear: behind what is cached. After a barrier behind the linear
+/// before.
+template<class Ring>
+__device__ StepPosition position_before(const StepState& state, int linear) {
+    StepPosition position = state.positions_before[linear % 2];
+    if (state.cached.comes_before(linear)) {
+        typename Ring::Place place{position.ring_stage, position.ring_parity};
+        place.advance();
+        position.ring_stage = place.stage;
+        position.ring_parity = place.parity;
+    }
+    return position;
 }
 
 /// The linear that halves are ready for: all row tiles of this block, a set between two barriers; after the
@@ -192,7 +211,7 @@ __device__ void multiply_halves(int linear) {
     const StepPlan& plan = *Map::template at<StepPlan>(Map::plan);
     const StepPlan::Entry& entry = plan.linears[linear];
     StepState& state = *Map::template at<StepState>(Map::state);
-    const StepPosition& position = state.positions_before[linear % 2];
+    const StepPosition position = position_before<typename Map::Ring>(state, linear);
     const auto ring = Map::ring();
     typename Map::Ring::Place place{position.ring_stage, position.ring_parity};
     const int warp = static_cast<int>(threadIdx.x) / 32;
@@ -328,9 +347,8 @@ struct LinearStart {
     int rounds = 0;
 
     LinearStart() = default;
-    /// To be called after a barrier behind the linear before.
-    __device__ LinearStart(const StepState& state, const StepPlan& plan, int linear)
-        : position(state.positions_before[linear % 2]), tiles(plan.linears[linear].tiles_here),
+    __device__ LinearStart(const StepPosition& before, const StepPlan& plan, int linear)
+        : position(before), tiles(plan.linears[linear].tiles_here),
           rounds(plan.kinds[linear % linears_a_layer].rounds) {}
 };
 

@@ -3,6 +3,7 @@
 
 #include "kernels/base/wgmma.cuh"
 #include "kernels/step/step_plan.cuh"
+#include "kernels/step/step_state.cuh"
 
 namespace quantscope::kernels {
 
@@ -10,18 +11,21 @@ namespace quantscope::kernels {
 /// groups of column tiles (a group a warp).
 struct ChunkRun {
     const std::uint8_t* from;
+    const std::uint8_t* second; ///< the chunk's second half, or null
     const float* scales; ///< of the first row tile, where the run is the first of its tiles; else null
     long long step;      ///< bytes between chunks
-    int bytes;           ///< of a chunk
+    int bytes;           ///< of a chunk, or of each half
     int chunks;
 };
 
 /// All weights of a decode step that a block multiplies, in order: linear after linear, the block's row
-/// tiles, a few together (lm_head's alone): of each the first chunk, then of each the next, ...
+/// tiles, a few together (lm_head's alone): of each the first chunk, then of each the next, ... Where the block
+/// attends to what is cached, that comes before o_proj.
 class StreamWalk {
   public:
     /// @param together  row tiles
-    __device__ StreamWalk(const StepPlan& plan, int together) : plan_(plan), together_(together) {}
+    __device__ StreamWalk(const StepPlan& plan, const CachedChunk& cached, int together)
+        : plan_(plan), cached_(cached), together_(together) {}
 
     /// The next run; no more where it has no chunks.
     __device__ ChunkRun next() {
@@ -38,6 +42,10 @@ class StreamWalk {
                 return {};
             row_tile_ = plan_.linears[linear_].first_tile;
             tiles_left_ = plan_.linears[linear_].tiles_here;
+            if (cached_.comes_before(linear_)) {
+                const std::size_t layer = linear_ / linears_a_layer * cached_.layer;
+                return {cached_.keys + layer, cached_.values + layer, nullptr, 0, cached_.bytes, 1};
+            }
         }
         members_ = linear_ == plan_.last ? 1 : min(together_, tiles_left_);
         return run();
@@ -47,12 +55,13 @@ class StreamWalk {
     __device__ ChunkRun run() const {
         const StepPlan::Entry& entry = plan_.linears[linear_];
         const int row_bytes = plan_.kind(linear_).row_bytes;
-        return {entry.tiles + static_cast<std::size_t>(row_tile_) * row_bytes + at_,
+        return {entry.tiles + static_cast<std::size_t>(row_tile_) * row_bytes + at_, nullptr,
                 entry.scales != nullptr && at_ == 0 ? entry.scales + row_tile_ * 16 : nullptr,
                 static_cast<long long>(row_bytes) * gridDim.x, min(chunk_bytes, row_bytes - at_), members_};
     }
 
     const StepPlan& plan_;
+    const CachedChunk& cached_;
     int together_;
     int linear_ = -1;
     int at_ = 0; ///< bytes into the row tiles
@@ -118,12 +127,13 @@ class WeightRing {
     /// on which all blocks wait, behind them (kernels/README.md). What it does a chunk is short: it competes
     /// with four warps, and memory waits for it.
     /// @param together  row tiles that are walked together
+    /// @param cached  what comes before o_proj
     /// @param pace  at least 1; shared memory, others change it
     /// @tparam clocks  at least between two pieces of a chunk where pace is chunks_between; 0: chunks are not
     /// cut
     template<int clocks>
-    __device__ void fill(const StepPlan& plan, int together, int& pace) const {
-        StreamWalk walk(plan, together);
+    __device__ void fill(const StepPlan& plan, const CachedChunk& cached, int together, int& pace) const {
+        StreamWalk walk(plan, cached, together);
         Filler filler{ring_, full_, &pace};
         int scale_tile = 0;
         asm volatile("" : "+r"(filler.ring), "+r"(filler.full)); // else they are computed again each time
@@ -131,8 +141,11 @@ class WeightRing {
 #pragma unroll 1
             for (; run.chunks > 0; --run.chunks) {
                 const std::uint32_t barrier = filler.enter();
-                arrive_expecting(barrier, run.bytes + (run.scales != nullptr ? 64 : 0));
-                filler.template copy<clocks>(run.from, run.bytes, barrier);
+                arrive_expecting(barrier, run.second != nullptr ? 2 * run.bytes
+                                                                : run.bytes + (run.scales != nullptr ? 64 : 0));
+                filler.template copy<clocks>(0, run.from, run.bytes, barrier);
+                if (run.second != nullptr)
+                    filler.template copy<clocks>(chunk_bytes / 2, run.second, run.bytes, barrier);
                 if (run.scales != nullptr) {
                     copy_bulk(scales_ + scale_tile % weight_scale_slots * 64, run.scales, 64, barrier);
                     run.scales += gridDim.x * 16;
@@ -144,9 +157,11 @@ class WeightRing {
         }
     }
 
+    /// Waits for the stage.
+    __device__ void await(const Place& place) const { wait(full_ + place.stage * 8, place.parity); }
     /// Waits for the stage. Where this lane's first vector of the warp's group is, in shared memory.
     __device__ std::uint32_t group(const Place& place) const {
-        wait(full_ + place.stage * 8, place.parity);
+        await(place);
         return ring_ + place.stage * chunk_bytes + static_cast<int>(threadIdx.x) / 32 * group_bytes +
                threadIdx.x % 32 * 16;
     }
@@ -203,8 +218,8 @@ class WeightRing {
         }
 
         template<int clocks>
-        __device__ void copy(const std::uint8_t* from, int bytes, std::uint32_t barrier) {
-            const std::uint32_t to = ring + place.stage * chunk_bytes;
+        __device__ void copy(int into, const std::uint8_t* from, int bytes, std::uint32_t barrier) {
+            const std::uint32_t to = ring + place.stage * chunk_bytes + into;
             if constexpr (clocks == 0) {
                 copy_bulk(to, from, bytes, barrier, policy);
             } else {
