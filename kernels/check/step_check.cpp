@@ -107,7 +107,10 @@ void check_step(std::mt19937& random, CheckList& results) {
     StepShape far = small; // more splits than a warp has lanes
     far.layers = 2;
     far.attention.context = 2300;
-    const StepShape llama = llama_2_7b(2, 256);
+    StepShape wide = small; // more splits of all heads than multiprocessors: blocks attend to two
+    wide.layers = 2;
+    wide.attention = {16, 16, 64, 640};
+    const StepShape llama = llama_2_7b(2, 640);
     struct Case {
         const char* name;
         const StepShape* shape;
@@ -120,8 +123,10 @@ void check_step(std::mt19937& random, CheckList& results) {
                           {"small, position 2047", &far, {2047}},
                           {"small, position 2048", &far, {2048}},
                           {"small, position 2299", &far, {2299}},
+                          {"small, 16 heads, position 590", &wide, {590}},
                           {"llama", &llama, {140}},
-                          {"llama, position 255", &llama, {255}}};
+                          {"llama, position 255", &llama, {255}},
+                          {"llama, position 600", &llama, {600}}};
     const Scheme schemes[] = {{"int4, Hadamard", WeightFormat::int4, 256, 7},
                               {"int4", WeightFormat::int4, 1, 7},
                               {"int4, codes of 8 bits", WeightFormat::int4, 1, 127},

@@ -27,13 +27,14 @@ class Walk {
                                         std::conditional_t<turned, TurnedRow, WarpBlocksRow<inner_blocks>>>;
     /// Weights of 4 bits come faster than they are needed: while blocks wait for one another, a little
     /// slower.
-    static constexpr int piece_clocks = format == WeightFormat::int4 ? 1150 : 0;
+    static constexpr int piece_clocks = format == WeightFormat::int4 ? 600 : 0;
 
     static __device__ void run(const DecodeStep& step) {
         open(step);
         if (threadIdx.x >= step_threads) {
             if (threadIdx.x == step_threads)
-                Map::ring().template fill<piece_clocks>(plan(), state().cached, f16 ? 1 : Map::set_tiles, state().pace);
+                Map::ring().template fill<piece_clocks>(plan(), state(), f16 ? 1 : Map::set_tiles,
+                                                        state().pace);
             return;
         }
 #pragma unroll 1
@@ -72,7 +73,7 @@ class Walk {
             all.first_tag = __ldcg(&step.counters->launches) * step.shape.linears() + 1;
             all.first_slot = static_cast<int>(__ldcg(&step.counters->slot));
             all.first_item = AttentionItem(step, static_cast<int>(blockIdx.x));
-            all.cached = CachedChunk(step, all.first_item);
+            all.cached = CachedChunks(step);
             all.first_joiner = AttentionItem::number_of(step) % static_cast<int>(gridDim.x);
             all.pace = Map::Ring::stages; // nothing is exchanged yet
             all.positions_before[0] = {0, 0, 0, 0};

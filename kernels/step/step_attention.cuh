@@ -29,21 +29,29 @@ class StepAttention {
           new_(reinterpret_cast<__half*>(shared + SplitShared::bytes(head_dim, group_))),
           weights_(reinterpret_cast<float*>(new_ + 2 * head_dim)) {}
 
-    /// Takes all items. What is cached does not depend on this step: it is there, or asked for, before queries
-    /// are waited for. Ends with a barrier.
-    /// @param ring  brings the block's first item, @param chunks  of it, shared memory
-    /// @param linear  whose weights come behind
+    /// Takes all items. Ends with a barrier.
+    /// @param ring  brings what is cached of them, which does not depend on this step
+    /// @param chunks  of the ring, shared memory
+    /// @param linear  the one behind it
     template<class Ring>
     __device__ void run(const Ring& ring, const char* chunks, int linear) {
         const int grid = static_cast<int>(gridDim.x);
         const int items = AttentionItem::number_of(s_);
+        StepBarrier()(); // the position is known behind one
+        const StepPosition& position = state_.positions_before[linear % 2];
+        typename Ring::Place place{position.ring_stage, position.ring_parity};
 #pragma unroll 1
         for (int item = static_cast<int>(blockIdx.x); item < items; item += grid) {
-            if (item < grid) {
-                take_first(ring, chunks, linear);
-            } else {
+            if (item >= grid)
                 item_ = AttentionItem(s_, item);
-                tile_.load(keys_ + item_.at, values_ + item_.at, item_.cached());
+            const int cached = item_.cached();
+            if (cached > 0)
+                ring.await(place);
+            const auto* const keys = reinterpret_cast<const __half*>(chunks + place.stage * chunk_bytes);
+            tile_.load_shared(keys, keys + chunk_bytes / 4, cached);
+            if (cached > 0) {
+                ring.release(place);
+                place.advance();
             }
             if (item_.count > 0)
                 attend();
@@ -52,22 +60,6 @@ class StepAttention {
     }
 
   private:
-    template<class Ring>
-    __device__ void take_first(const Ring& ring, const char* chunks, int linear) {
-        const bool there = state_.cached.bytes > 0;
-        typename Ring::Place place;
-        if (there) {
-            StepBarrier()(); // the position is of the linear before
-            const StepPosition& position = state_.positions_before[linear % 2];
-            place = {position.ring_stage, position.ring_parity};
-            ring.await(place);
-        }
-        const auto* const keys = reinterpret_cast<const __half*>(chunks + place.stage * chunk_bytes);
-        tile_.load_shared(keys, keys + chunk_bytes / 4, item_.cached());
-        if (there)
-            ring.release(place);
-    }
-
     __device__ void attend() {
         rotate();
         StepBarrier()();

@@ -186,12 +186,9 @@ __device__ void finish_set(int linear, int set, int left, const StepPosition& po
 template<class Ring>
 __device__ StepPosition position_before(const StepState& state, int linear) {
     StepPosition position = state.positions_before[linear % 2];
-    if (state.cached.comes_before(linear)) {
-        typename Ring::Place place{position.ring_stage, position.ring_parity};
-        place.advance();
-        position.ring_stage = place.stage;
-        position.ring_parity = place.parity;
-    }
+    const int stage = position.ring_stage + state.cached.before(linear);
+    position.ring_stage = stage % Ring::stages;
+    position.ring_parity ^= stage / Ring::stages & 1;
     return position;
 }
 

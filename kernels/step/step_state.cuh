@@ -33,27 +33,26 @@ struct AttentionItem {
              a.head_dim;
     }
 
+    /// Keys in the cache; 0 or less: none.
     __device__ int cached() const { return newest ? count - 1 : count; }
 };
 
-/// Keys and values of a block's first item that the cache holds: a chunk of its own, between the weights of qkv
-/// and those of o_proj, so that attention does not wait for memory.
-struct CachedChunk {
-    const std::uint8_t* keys = nullptr; ///< of layer 0
-    const std::uint8_t* values = nullptr;
-    std::size_t layer = 0; ///< bytes from a layer to the next
-    int bytes = 0;         ///< of the keys, and of the values; 0: there is no chunk
+/// What the cache holds of a block's items is brought with the weights, a chunk an item, between those of qkv
+/// and of o_proj, so that attention does not wait for memory.
+struct CachedChunks {
+    int count = 0; ///< a layer; of the block's first items
 
-    CachedChunk() = default;
-    __device__ CachedChunk(const DecodeStep& s, const AttentionItem& item)
-        : keys(reinterpret_cast<const std::uint8_t*>(s.keys + item.at)),
-          values(reinterpret_cast<const std::uint8_t*>(s.values + item.at)),
-          layer(s.cache_layer * sizeof(__half)),
-          bytes(max(0, item.cached()) * s.shape.attention.head_dim * static_cast<int>(sizeof(__half))) {}
+    CachedChunks() = default;
+    __device__ explicit CachedChunks(const DecodeStep& s) {
+        while (AttentionItem(s, item(count)).cached() > 0)
+            ++count;
+    }
 
-    /// Before this linear's weights.
-    __device__ bool comes_before(int linear) const {
-        return bytes > 0 && linear % linears_a_layer == static_cast<int>(StepLinear::o_proj);
+    /// The block's item number i.
+    static __device__ int item(int i) { return static_cast<int>(blockIdx.x + i * gridDim.x); }
+    /// Chunks before this linear's weights.
+    __device__ int before(int linear) const {
+        return linear % linears_a_layer == static_cast<int>(StepLinear::o_proj) ? count : 0;
     }
 };
 
@@ -87,7 +86,7 @@ struct LinearOutput {
 
 /// How far a block's products are before a linear.
 struct StepPosition {
-    int ring_stage; ///< WeightRing::Place; CachedChunk's, where that comes before the linear
+    int ring_stage; ///< WeightRing::Place; of CachedChunks, where these come before the linear
     int ring_parity;
     int set;        ///< number of the next set of row tiles
     int scale_tile; ///< row tiles with weight scales so far
@@ -100,7 +99,7 @@ struct StepState {
     unsigned first_tag;                        ///< of linear 0
     int first_slot;                            ///< of layer 0's plain values
     AttentionItem first_item;                  ///< the block's first, the same in all layers
-    CachedChunk cached;                        ///< of it
+    CachedChunks cached;                       ///< of all its items
     int first_joiner;                          ///< the block after those that have the last items
     LinearOutput outputs[linears_a_layer + 1]; ///< lm_head last
     int pace;                                  ///< chunks of weights that may be under way

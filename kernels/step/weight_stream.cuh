@@ -12,20 +12,20 @@ namespace quantscope::kernels {
 struct ChunkRun {
     const std::uint8_t* from;
     const std::uint8_t* second; ///< the chunk's second half, or null
-    const float* scales; ///< of the first row tile, where the run is the first of its tiles; else null
-    long long step;      ///< bytes between chunks
-    int bytes;           ///< of a chunk, or of each half
+    const float* scales;        ///< of the first row tile, where the run is the first of its tiles; else null
+    long long step;             ///< bytes between chunks
+    int bytes;                  ///< of a chunk, or of each half
     int chunks;
 };
 
 /// All weights of a decode step that a block multiplies, in order: linear after linear, the block's row
-/// tiles, a few together (lm_head's alone): of each the first chunk, then of each the next, ... Where the block
-/// attends to what is cached, that comes before o_proj.
+/// tiles, a few together (lm_head's alone): of each the first chunk, then of each the next, ... CachedChunks
+/// come before o_proj.
 class StreamWalk {
   public:
     /// @param together  row tiles
-    __device__ StreamWalk(const StepPlan& plan, const CachedChunk& cached, int together)
-        : plan_(plan), cached_(cached), together_(together) {}
+    __device__ StreamWalk(const StepPlan& plan, const StepState& state, int together)
+        : plan_(plan), state_(state), together_(together) {}
 
     /// The next run; no more where it has no chunks.
     __device__ ChunkRun next() {
@@ -37,37 +37,53 @@ class StreamWalk {
         row_tile_ += members_ * static_cast<int>(gridDim.x);
         tiles_left_ -= members_;
         members_ = 0;
+        if (cached_left_ > 0)
+            return cached();
         while (tiles_left_ == 0) {
             if (++linear_ >= plan_.count())
                 return {};
             row_tile_ = plan_.linears[linear_].first_tile;
             tiles_left_ = plan_.linears[linear_].tiles_here;
-            if (cached_.comes_before(linear_)) {
-                const std::size_t layer = linear_ / linears_a_layer * cached_.layer;
-                return {cached_.keys + layer, cached_.values + layer, nullptr, 0, cached_.bytes, 1};
-            }
+            cached_left_ = state_.cached.before(linear_);
+            if (cached_left_ > 0)
+                return cached();
         }
         members_ = linear_ == plan_.last ? 1 : min(together_, tiles_left_);
         return run();
     }
 
   private:
+    __device__ ChunkRun cached() {
+        const DecodeStep& s = state_.step;
+        const AttentionItem item(s, CachedChunks::item(state_.cached.count - cached_left_--));
+        const std::size_t at = linear_ / linears_a_layer * s.cache_layer + item.at;
+        return {reinterpret_cast<const std::uint8_t*>(s.keys + at),
+                reinterpret_cast<const std::uint8_t*>(s.values + at),
+                nullptr,
+                0,
+                item.cached() * s.shape.attention.head_dim * static_cast<int>(sizeof(__half)),
+                1};
+    }
     __device__ ChunkRun run() const {
         const StepPlan::Entry& entry = plan_.linears[linear_];
         const int row_bytes = plan_.kind(linear_).row_bytes;
-        return {entry.tiles + static_cast<std::size_t>(row_tile_) * row_bytes + at_, nullptr,
+        return {entry.tiles + static_cast<std::size_t>(row_tile_) * row_bytes + at_,
+                nullptr,
                 entry.scales != nullptr && at_ == 0 ? entry.scales + row_tile_ * 16 : nullptr,
-                static_cast<long long>(row_bytes) * gridDim.x, min(chunk_bytes, row_bytes - at_), members_};
+                static_cast<long long>(row_bytes) * gridDim.x,
+                min(chunk_bytes, row_bytes - at_),
+                members_};
     }
 
     const StepPlan& plan_;
-    const CachedChunk& cached_;
+    const StepState& state_;
     int together_;
     int linear_ = -1;
     int at_ = 0; ///< bytes into the row tiles
     int row_tile_ = 0;
     int tiles_left_ = 0; ///< of the linear, from there on
     int members_ = 0;    ///< of these, walked together
+    int cached_left_ = 0;
 };
 
 /// Row tiles whose weight scales have a place in shared memory: more than the ring and two sets hold.
@@ -127,13 +143,12 @@ class WeightRing {
     /// on which all blocks wait, behind them (kernels/README.md). What it does a chunk is short: it competes
     /// with four warps, and memory waits for it.
     /// @param together  row tiles that are walked together
-    /// @param cached  what comes before o_proj
     /// @param pace  at least 1; shared memory, others change it
     /// @tparam clocks  at least between two pieces of a chunk where pace is chunks_between; 0: chunks are not
     /// cut
     template<int clocks>
-    __device__ void fill(const StepPlan& plan, const CachedChunk& cached, int together, int& pace) const {
-        StreamWalk walk(plan, cached, together);
+    __device__ void fill(const StepPlan& plan, const StepState& state, int together, int& pace) const {
+        StreamWalk walk(plan, state, together);
         Filler filler{ring_, full_, &pace};
         int scale_tile = 0;
         asm volatile("" : "+r"(filler.ring), "+r"(filler.full)); // else they are computed again each time
@@ -141,8 +156,9 @@ class WeightRing {
 #pragma unroll 1
             for (; run.chunks > 0; --run.chunks) {
                 const std::uint32_t barrier = filler.enter();
-                arrive_expecting(barrier, run.second != nullptr ? 2 * run.bytes
-                                                                : run.bytes + (run.scales != nullptr ? 64 : 0));
+                arrive_expecting(barrier, run.second != nullptr
+                                              ? 2 * run.bytes
+                                              : run.bytes + (run.scales != nullptr ? 64 : 0));
                 filler.template copy<clocks>(0, run.from, run.bytes, barrier);
                 if (run.second != nullptr)
                     filler.template copy<clocks>(chunk_bytes / 2, run.second, run.bytes, barrier);
@@ -158,7 +174,9 @@ class WeightRing {
     }
 
     /// Waits for the stage.
-    __device__ void await(const Place& place) const { wait(full_ + place.stage * 8, place.parity); }
+    __device__ void await(const Place& place) const {
+        wait(full_ + place.stage * 8, place.parity);
+    }
     /// Waits for the stage. Where this lane's first vector of the warp's group is, in shared memory.
     __device__ std::uint32_t group(const Place& place) const {
         await(place);
