@@ -84,8 +84,9 @@ struct LinearOutput {
     }
 };
 
-/// How far a block's products are before a linear.
-struct StepPosition {
+/// How far a block's products are before a linear. Aligned, as it is read as one vector, which would take its
+/// neighbour's words else.
+struct alignas(16) StepPosition {
     int ring_stage; ///< WeightRing::Place; of CachedChunks, where these come before the linear
     int ring_parity;
     int set;        ///< number of the next set of row tiles
