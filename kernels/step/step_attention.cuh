@@ -7,7 +7,7 @@
 
 namespace quantscope::kernels {
 
-static_assert(attend_threads == step_threads && chunk_bytes / 2 >= split_keys * part_stats * 2);
+static_assert(attend_threads == step_threads);
 
 /// The attention of one layer. RoPE and the KV append happen on the way: the item that holds a row's newest
 /// key writes it.
@@ -15,6 +15,8 @@ template<int head_dim>
 class StepAttention {
   public:
     static_assert(head_dim <= part_stats);
+    // Keys; values in the other half.
+    static_assert(split_keys * head_dim * sizeof(__half) <= chunk_bytes / 2);
 
     /// Shared memory, 16-byte aligned.
     static constexpr std::size_t shared_bytes(int group) {
@@ -30,9 +32,9 @@ class StepAttention {
           weights_(reinterpret_cast<float*>(new_ + 2 * head_dim)) {}
 
     /// Takes all items. Ends with a barrier.
-    /// @param ring  brings what is cached of them, which does not depend on this step
+    /// @param ring  brings CachedChunks, which do not depend on this step
     /// @param chunks  of the ring, shared memory
-    /// @param linear  the one behind it
+    /// @param linear  the one that attention comes before
     template<class Ring>
     __device__ void run(const Ring& ring, const char* chunks, int linear) {
         const int grid = static_cast<int>(gridDim.x);

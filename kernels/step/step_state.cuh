@@ -40,7 +40,7 @@ struct AttentionItem {
 /// What the cache holds of a block's items is brought with the weights, a chunk an item, between those of qkv
 /// and of o_proj, so that attention does not wait for memory.
 struct CachedChunks {
-    int count = 0; ///< a layer; of the block's first items
+    int count = 0; ///< a layer: of the block's first items; the rest have nothing cached
 
     CachedChunks() = default;
     __device__ explicit CachedChunks(const DecodeStep& s) {
