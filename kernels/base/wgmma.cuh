@@ -84,15 +84,6 @@ struct RingPlace {
     }
 };
 
-/// True in one lane of a warp that has met, which the compiler knows to be one: what it guards needs no loop
-/// over lanes. Copies of boxes must be asked for so (README.md, compute-sanitizer).
-__device__ inline bool elected() {
-    int mine = 0;
-    asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xFFFFFFFF;\nselp.b32 %0, 1, 0, p;\n}"
-                 : "=r"(mine)::"memory");
-    return mine != 0;
-}
-
 // --- bulk copies; everything in multiples of 16 bytes ---
 
 __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int bytes, std::uint32_t barrier) {
@@ -116,31 +107,6 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
                  "[%0], [%1], %2, [%3], %4;" ::"r"(shared),
                  "l"(global), "r"(bytes), "r"(barrier), "l"(policy)
                  : "memory");
-}
-
-// The other way: a box of a matrix that `map` describes (base/tensor_map.h), which is cut where the matrix
-// ends. What ordinary stores wrote to shared memory needs fence_shared_accesses() before.
-__device__ inline void store_box(const void* map, int column, int row, std::uint32_t shared) {
-    asm volatile(
-        "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map),
-        "r"(column), "r"(row), "r"(shared)
-        : "memory");
-}
-/// Adds floats to what is there, each sum rounded once; subnormal ones may count as zeros.
-__device__ inline void add_box(const void* map, int column, int row, std::uint32_t shared) {
-    asm volatile(
-        "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%1, %2}], [%3];" ::"l"(
-            map),
-        "r"(column), "r"(row), "r"(shared)
-        : "memory");
-}
-__device__ inline void commit_bulk() {
-    asm volatile("cp.async.bulk.commit_group;" ::: "memory");
-}
-/// Returns once at most `pending` of this thread's groups still read shared memory.
-template<int pending>
-__device__ void wait_bulk_reads() {
-    asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(pending) : "memory");
 }
 
 // --- clusters ---

@@ -20,10 +20,6 @@ constexpr int copies = 3;  ///< of the weights, so that the L2 cache does not ho
 constexpr int rounds = 12; ///< turn about; the first one is not counted
 constexpr float steady_ms = 120.0F;
 
-constexpr int largest_code(WeightFormat format) {
-    return format == WeightFormat::int4 ? 7 : 127;
-}
-
 /// A matrix as codes or halves [rows][cols], or in slabs.
 struct Matrix {
     DeviceBuffer<std::uint8_t> values;
@@ -42,7 +38,7 @@ struct Matrix {
         t.layout = layout;
         t.out = values.data();
         t.scales = scales.data();
-        t.largest_code = largest_code(format);
+        t.largest_code = format == WeightFormat::int4 ? 7 : 127;
         return transform_rows(t, {stream});
     }
 };
@@ -111,20 +107,13 @@ Status bench_shape(int rows, int cols, CublasLt* lt8, CublasLt* lt16, cudaStream
     for (const WeightFormat format : {WeightFormat::int4, WeightFormat::int8, WeightFormat::f16}) {
         Operands& o = operands[static_cast<int>(format)];
         QS_TRY(make_operands(format, rows, cols, w, x, o, stream));
-        const auto run_storing = [&o, &out, format, stream](Epilogue epilogue) {
-            return [&o, &out, format, stream, epilogue](int copy) {
-                StreamGemm gemm{
-                    &o.packed[copy], o.slabs.values.data(), o.slabs.scales.data(), batch, out.data(),
-                    epilogue};
-                gemm.overlap_previous = true; // as the engine's products
-                gemm.layout = RowLayout::slabs;
-                gemm.code_shift = code_shift(gemm.layout, largest_code(format));
-                return wgmma_gemm(gemm, stream);
-            };
-        };
-        contenders.push_back({names[static_cast<int>(format)], run_storing(Epilogue::store_f32)});
-        if (format == WeightFormat::int4)
-            contenders.push_back({"int4 -> f16", run_storing(Epilogue::store_f16)});
+        contenders.push_back({names[static_cast<int>(format)], [&o, &out, stream](int copy) {
+                                  StreamGemm gemm{
+                                      &o.packed[copy], o.slabs.values.data(), o.slabs.scales.data(), batch,
+                                      out.data(),      Epilogue::store_f32};
+                                  gemm.layout = RowLayout::slabs;
+                                  return wgmma_gemm(gemm, stream);
+                              }});
     }
     const auto add_library = [&](CublasLt* lt, CublasLt::Type type, WeightFormat format,
                                  const char* name) -> Status {

@@ -7,7 +7,7 @@
 /// How wgmma_gemm divides its work among blocks, warpgroups and stages of shared memory.
 namespace quantscope::kernels::wgmma_detail {
 
-constexpr int piece_rows = 32; ///< batch rows of outputs that are handed over at once
+constexpr int threads = consumers + 128; ///< and a third, of which one thread asks for copies
 
 /// What the two warpgroups that multiply share of a block's tile.
 enum class Groups {
@@ -22,47 +22,35 @@ enum class Slabs {
     parts,  ///< a part of one tile's; the blocks of a cluster share a tile and meet in shared memory
 };
 
-/// @tparam places_  for sums on their way out (Outbox); unused where blocks share a tile's parts
-/// @tparam parts_   blocks of a cluster
-/// @tparam heads_   outputs are q, k and v, of which a tile is one head: RoPE, and k and v to the cache
-template<WeightFormat format_, Groups groups_, int cols_, int stages_, int places_, Slabs division_,
-         int parts_ = 1, bool heads_ = false>
+template<WeightFormat format_, Groups groups_, int cols_, int stages_, Slabs division_,
+         int blocks_a_multiprocessor_ = 1, int parts_ = 4>
 struct Blocking {
     static constexpr WeightFormat format = format_;
     static constexpr Groups groups = groups_;
     static constexpr int cols = cols_; ///< batch rows a tile
     static constexpr int stages = stages_;
-    static constexpr int places = places_;
-    /// Warps that see to the copies of outputs. A barrier tells only two turns apart, so a warp may not wait
-    /// for a place before those who had it last: no more warps than places, and where the warpgroups hand
-    /// over at their own pace, each of two warps sees to one of them.
-    static constexpr int writers = groups == Groups::columns ? 2 : places < 3 ? places : 3;
     static constexpr bool split = division_ == Slabs::shares;
     static constexpr bool in_parts = division_ == Slabs::parts;
-    static constexpr int parts = parts_;
-    static constexpr int blocks_a_multiprocessor = in_parts ? 2 : 1;
-    /// Two warpgroups that multiply, then those that write, if any, and last one that asks for copies.
-    static constexpr int threads = consumers + 128;
+    static constexpr int parts = parts_; ///< blocks of a cluster
+    static constexpr int blocks_a_multiprocessor = blocks_a_multiprocessor_;
     static constexpr int group_cols = groups == Groups::columns ? cols / 2 : cols;
     static constexpr int row_tiles = groups == Groups::columns ? 4 : 8;    ///< of 16 weight rows, a tile
     static constexpr int slab_tiles = format == WeightFormat::f16 ? 1 : 2; ///< column tiles a slab
     static constexpr int row_tile_bytes = slab_tiles * tile_bytes(format); ///< a slab's
     static constexpr int act_bytes = cols * slab_bytes;
     static constexpr int stage_bytes = act_bytes + row_tiles * row_tile_bytes;
-    static constexpr int place_bytes = piece_rows * row_tiles * 16 * 4;
-    static constexpr bool heads = heads_;
-    /// For sums on their way out, or (parts) for the cluster's sums of this block's batch rows.
-    static constexpr int outgoing_bytes = in_parts ? 128 * cols * 4 : places * place_bytes;
-    static constexpr int barriers = 2 * (stages + (in_parts ? 0 : places));
-    static constexpr int shared_bytes = 1024 + stages * stage_bytes + outgoing_bytes + 8 * barriers +
-                                        (in_parts ? 0 : cols + places) * 4; ///< 1024 to align
-    /// Registers a thread: the others give most of their own to the warpgroups that multiply.
-    static constexpr int other_registers = in_parts ? 24 : 88;
-    static constexpr int consumer_registers = in_parts ? 104 : 208;
-    /// No more than the block was given: 168 a thread, or 80.
-    static_assert((2 * consumer_registers + other_registers) * 128 <= threads * (in_parts ? 80 : 168));
+    /// Outputs pass through shared memory where many are written.
+    static constexpr bool staged = blocks_a_multiprocessor == 1;
+    /// A tile of q, k and v is one head of 128, and may go straight to where attention wants it.
+    static constexpr bool appends = groups == Groups::rows && cols == 256 && staged;
+    /// For that, or (parts) for the cluster's sums of this block's batch rows.
+    static constexpr int exchange_bytes = in_parts ? 128 * cols * 4 : staged ? 2 * staging_bytes : 0;
+    static constexpr int shared_bytes =
+        1024 + stages * stage_bytes + exchange_bytes + 16 * stages; ///< 1024 to align
+    /// Registers a thread: the third warpgroup gives most of its own to the others.
+    static constexpr int producer_registers = blocks_a_multiprocessor == 1 ? 40 : 24;
+    static constexpr int consumer_registers = blocks_a_multiprocessor == 1 ? 232 : 104;
     static_assert(stage_bytes % 1024 == 0 && shared_bytes <= 227 * 1024);
-    static_assert(!heads || (groups == Groups::rows && division_ == Slabs::tiles));
     static_assert(division_ == Slabs::tiles || format != WeightFormat::f16,
                   "only integer sums are the same in any order");
 };
@@ -144,28 +132,23 @@ class Ring {
             init_barrier(full(i), 1);
             init_barrier(empty(i), consumers / 32 * arrivals_a_warp);
         }
+        fence_barrier_init();
     }
     __device__ std::uint32_t rows(int stage) const { return base_ + stage * B::stage_bytes; }
     __device__ std::uint32_t weights(int stage) const { return rows(stage) + B::act_bytes; }
     __device__ const uint4* weight_vectors(int stage) const {
         return reinterpret_cast<const uint4*>(pointer_ + stage * B::stage_bytes + B::act_bytes);
     }
-    __device__ std::uint8_t* outgoing() const { return pointer_ + B::stages * B::stage_bytes; }
-    __device__ std::uint32_t full(int stage) const { return barriers() + stage * 8; }
-    __device__ std::uint32_t empty(int stage) const { return full(B::stages + stage); }
-    __device__ std::uint32_t place_full(int place) const { return full(2 * B::stages + place); }
-    __device__ std::uint32_t place_empty(int place) const { return place_full(B::places + place); }
-    /// Scales of the tile's batch rows.
-    __device__ float* row_scales() const {
-        return reinterpret_cast<float*>(outgoing() + B::outgoing_bytes + 8 * B::barriers);
+    __device__ std::uint8_t* exchange() const { return pointer_ + B::stages * B::stage_bytes; }
+    __device__ float* staging(int group) const {
+        return reinterpret_cast<float*>(exchange() + group * staging_bytes);
     }
-    __device__ int* messages() const { return reinterpret_cast<int*>(row_scales() + B::cols); }
+    __device__ std::uint32_t full(int stage) const {
+        return base_ + B::shared_bytes - 1024 - 16 * B::stages + stage * 8;
+    }
+    __device__ std::uint32_t empty(int stage) const { return full(stage) + B::stages * 8; }
 
   private:
-    __device__ std::uint32_t barriers() const {
-        return base_ + B::stages * B::stage_bytes + B::outgoing_bytes;
-    }
-
     std::uint32_t base_;
     std::uint8_t* pointer_;
 };

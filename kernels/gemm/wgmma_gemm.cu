@@ -40,8 +40,6 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
     a.col_tiles = weights.col_tiles();
     a.batch = gemm.batch;
     a.epilogue = gemm.epilogue;
-    a.code_shift = gemm.code_shift;
-    a.unit = std::ldexp(1.0F, -gemm.code_shift - (B::format == WeightFormat::int4 ? 4 : 0));
     if (gemm.append != nullptr)
         a.append = *gemm.append;
     a.slabs = (a.col_tiles + B::slab_tiles - 1) / B::slab_tiles;
@@ -56,16 +54,9 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
         a.arrived = gemm.split_sums->arrived.data();
         blocks = std::min(tiles * a.slabs, device.multiprocessors);
     }
-    if constexpr (!B::in_parts) {
-        const bool halves = gemm.epilogue == Epilogue::store_f16;
-        const int channels = gemm.epilogue == Epilogue::silu_mul ? a.rows / 2 : a.rows;
-        a.mapped = channels % (halves ? 8 : 4) == 0 && reinterpret_cast<std::uintptr_t>(gemm.out) % 16 == 0;
-        if (a.mapped)
-            QS_TRY(encode({gemm.out, gemm.batch, channels, halves, piece_rows}, a.out_map));
-    }
     if constexpr (B::in_parts)
         blocks = tiles * B::parts;
-    return launch("wgmma_gemm", wgmma_gemm_kernel<B>, dim3(blocks), dim3(B::threads), B::shared_bytes,
+    return launch("wgmma_gemm", wgmma_gemm_kernel<B>, dim3(blocks), dim3(threads), B::shared_bytes,
                   {stream, gemm.overlap_previous, B::in_parts ? B::parts : 1}, a);
 }
 
@@ -76,25 +67,23 @@ Status launch_variant(const StreamGemm& gemm, const Device& device, int variant,
     constexpr bool int4 = format == WeightFormat::int4;
     const auto go = [&](auto blocking) { return launch_blocking<decltype(blocking)>(gemm, device, stream); };
     if (variant == 0)
-        return gemm.append != nullptr
-                   ? go(Blocking < format, Groups::rows, 256, 4, int4 ? 4 : 2, Slabs::tiles, 1, true > {})
-                   : go(Blocking < format, Groups::rows, 256, 4, int4 ? 4 : 2, Slabs::tiles > {});
+        return go(Blocking<format, Groups::rows, 256, 4, Slabs::tiles>{});
     if constexpr (f16) {
         if (variant == 1)
-            return go(Blocking<format, Groups::rows, 128, 6, 2, Slabs::tiles>{});
+            return go(Blocking<format, Groups::rows, 128, 6, Slabs::tiles>{});
         if (variant == 2)
-            return go(Blocking<format, Groups::columns, 128, 8, 4, Slabs::tiles>{});
-        return go(Blocking<format, Groups::columns, 64, 12, 4, Slabs::tiles>{});
+            return go(Blocking<format, Groups::columns, 128, 8, Slabs::tiles>{});
+        return go(Blocking<format, Groups::columns, 64, 12, Slabs::tiles>{});
     } else {
         if (variant == 1)
-            return go(Blocking < format, Groups::rows, 128, int4 ? 8 : 6, 2, Slabs::shares > {});
+            return go(Blocking < format, Groups::rows, 128, int4 ? 8 : 6, Slabs::shares > {});
         if (variant == 2)
-            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, 0, Slabs::parts, 4 > {});
+            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 2 > {});
         if (variant == 3)
-            return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, 0, Slabs::parts, 4 > {});
+            return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 2 > {});
         if (variant == 4)
-            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, 0, Slabs::parts, 2 > {});
-        return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, 0, Slabs::parts, 2 > {});
+            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 2, 2 > {});
+        return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 2, 2 > {});
     }
 }
 
@@ -158,7 +147,8 @@ Status wgmma_gemm_appends(const StreamGemm& gemm, const HeadAppend& append, bool
     wgmma_detail::Device device;
     QS_TRY(device.ask());
     const AttentionShape& shape = append.rows.shape;
-    appends = append.rows.key_codes == nullptr && shape.head_dim == wgmma_detail::HeadWriter::head_dim &&
+    appends = append.rows.key_codes == nullptr &&
+              shape.head_dim == wgmma_detail::HeadWriter<wgmma_detail::consumers>::head_dim &&
               gemm.weights->rows == shape.qkv_size() && wgmma_detail::pick_variant(gemm, device) == 0;
     return {};
 }

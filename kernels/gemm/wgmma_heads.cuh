@@ -7,17 +7,17 @@
 /// The way of q, k and v from a product: RoPE and the KV cache (attention.h: rotate_and_append()).
 namespace quantscope::kernels::wgmma_detail {
 
-/// One head of some batch rows on its way to where it belongs, 32 rows at a time. Eight threads share a row;
-/// each takes `items` times four elements of its first half, and those of the second half that belong to
-/// them.
+/// One head of some batch rows, from shared memory to where it belongs. Of each 32 rows a thread takes one:
+/// of its first half `items` times four elements, and those of the second half that belong to them.
+template<int threads>
 class HeadWriter {
   public:
     static constexpr int head_dim = 128;
     static constexpr int chunk_rows = 32;
-    static constexpr int row_threads = 8;
+    static constexpr int row_threads = threads / chunk_rows;
     static constexpr int items = head_dim / 8 / row_threads;
 
-    /// @param head  of all of q, k, v; @param thread  0 .. 255
+    /// @param head  of all of q, k, v; @param thread  0 .. threads - 1
     __device__ HeadWriter(const HeadAppend& to, int head, int first_row, int batch, int thread)
         : to_(to), head_(head), in_chunk_(thread / row_threads), row_(first_row + in_chunk_), batch_(batch),
           element_(thread % row_threads * 4) {
@@ -27,10 +27,10 @@ class HeadWriter {
     /// To be called for each chunk, in order, some time before take(): asks for what comes from memory.
     __device__ void ask() {
         slot_ = next_slot_;
-        position_ = next_position_;
         const float* const angle =
-            to_.cosines + static_cast<std::size_t>(position_) * (head_dim / 2) + element_;
+            to_.cosines + static_cast<std::size_t>(next_position_) * (head_dim / 2) + element_;
         const std::ptrdiff_t to_sines = to_.sines - to_.cosines;
+        position_ = next_position_;
         if (rotates()) {
 #pragma unroll
             for (int i = 0; i < items; ++i) {
@@ -41,32 +41,36 @@ class HeadWriter {
         ask_row(row_ + chunk_rows);
     }
 
-    /// Whether outputs stay where take() found them, rotated, as a queries' product has them; k and v go to
-    /// the cache.
-    __device__ bool queries() const {
-        return head_ < to_.rows.shape.heads;
+    /// Of a chunk this thread takes this row, from this element on.
+    __device__ int row() const {
+        return in_chunk_;
+    }
+    __device__ int element() const {
+        return element_;
     }
 
-    /// @param at  where, in shared memory, an element of this thread's row of the chunk stands: at(row,
-    /// element)
-    template<class At>
-    __device__ void take(const At& at) {
+    /// @param from  that element; those a multiple of 4 * row_threads further stand as far on
+    __device__ void take(const float* from) {
+        static_assert(row_threads == 8);
+        const AttentionShape& s = to_.rows.shape;
+        if (row_ < batch_) {
+            float* const query =
+                to_.rows.qkv + static_cast<std::size_t>(row_) * s.qkv_size() + head_ * head_dim + element_;
+            __half* const token = cached();
 #pragma unroll
-        for (int i = 0; i < items; ++i) {
-            const int element = element_ + i * 4 * row_threads;
-            auto* const first = reinterpret_cast<float4*>(at(in_chunk_, element));
-            auto* const second = reinterpret_cast<float4*>(at(in_chunk_, element + head_dim / 2));
-            float4 a = *first;
-            float4 b = *second;
-            if (rotates())
-                rotate_four(a, b, cosine_[i], sine_[i]);
-            if (queries()) {
-                *first = a;
-                *second = b;
-            } else if (row_ < batch_ && slot_ >= 0) {
-                __half* const token = cached() + i * 4 * row_threads;
-                store(token, a);
-                store(token + head_dim / 2, b);
+            for (int i = 0; i < items; ++i) {
+                const int at = i * 4 * row_threads;
+                float4 a = *reinterpret_cast<const float4*>(from + at);
+                float4 b = *reinterpret_cast<const float4*>(from + at + head_dim / 2);
+                if (rotates())
+                    rotate_four(a, b, cosine_[i], sine_[i]);
+                if (head_ < s.heads) {
+                    *reinterpret_cast<float4*>(query + at) = a;
+                    *reinterpret_cast<float4*>(query + at + head_dim / 2) = b;
+                } else if (slot_ >= 0) {
+                    store(token + at, a);
+                    store(token + at + head_dim / 2, b);
+                }
             }
         }
         row_ += chunk_rows;

@@ -3,10 +3,8 @@
 
 #include "kernels/base/device.cuh"
 #include "kernels/gemm/wgmma_division.cuh"
-#include "kernels/gemm/wgmma_heads.cuh"
-#include "kernels/gemm/wgmma_outbox.cuh"
 
-/// wgmma_gemm's kernel: one thread asks for copies, two warpgroups multiply, other warps see to the outputs.
+/// wgmma_gemm's kernel: one thread asks for copies, two warpgroups multiply.
 namespace quantscope::kernels::wgmma_detail {
 
 /// Asks for the copies of a block's segments, slab after slab; one thread.
@@ -116,15 +114,12 @@ class Consumer {
     using Acc = typename Tile<B::format>::Acc;
     static constexpr int accumulators = B::group_cols / 2;
     using Fragments = std::uint32_t[4][4];
-    using Box = Outbox<B>;
 
-    __device__ Consumer(const Arguments& a, const Ring<B>& ring, const Box& box)
-        : a_(a), ring_(ring), box_(box), lane_(static_cast<int>(threadIdx.x) % 32),
+    __device__ Consumer(const Arguments& a, const Ring<B>& ring)
+        : a_(a), ring_(ring), lane_(static_cast<int>(threadIdx.x) % 32),
           group_(static_cast<int>(threadIdx.x) / 128) {
         row_tile_ = static_cast<int>(threadIdx.x) / 32 % B::row_tiles;
         first_col_ = B::groups == Groups::columns ? group_ * B::group_cols : 0;
-        first_piece_ = B::groups == Groups::columns ? group_ : 0;
-        next_piece_ = first_piece_;
     }
 
     __device__ void run() {
@@ -136,146 +131,26 @@ class Consumer {
 
   private:
     __device__ void run_tiles() {
-        wait_for_previous_kernel(); // scales
+        wait_for_previous_kernel(); // scales and residual
         Segments<B> segments(a_);
         Segment segment;
         while (segments.next(segment)) {
             Acc acc[accumulators];
-            const Scales scales = ask_scales(segment);
-            multiply(segment.end_slab - segment.first_slab, acc);
-            if (!join(segment, acc))
-                continue;
-            const int tile = segment.row_block * a_.batch_blocks + segment.batch_block;
-            if constexpr (B::heads)
-                hand_over<OutputForm::heads>(tile, scales, acc);
-            else if (a_.epilogue == Epilogue::silu_mul)
-                hand_over<OutputForm::pairs>(tile, scales, acc);
-            else if (a_.epilogue == Epilogue::store_f16)
-                hand_over<OutputForm::halves>(tile, scales, acc);
-            else
-                hand_over<OutputForm::plain>(tile, scales, acc);
-        }
-        for (int i = 0; i < (B::writers + Box::turns - 1) / Box::turns; ++i) {
-            next_place();
-            hand_over_place(Box::end);
-        }
-    }
-
-    /// Of this thread's two channels, and of one of the tile's batch rows, which it puts where all find it.
-    struct Scales {
-        float channels[2];
-        float row;
-    };
-    __device__ Scales ask_scales(const Segment& s) const {
-        if constexpr (B::format == WeightFormat::f16)
-            return {};
-        const int row_tile = min(s.row_block * B::row_tiles + row_tile_, a_.row_tiles - 1);
-        const int row = s.batch_block * B::cols + static_cast<int>(threadIdx.x) % B::cols;
-        const float* const channel = a_.weight_scales + row_tile * 16 + lane_ / 4;
-        return {{__ldg(channel), __ldg(channel + 8)},
-                __ldg(a_.act_scales + min(row, a_.batch - 1)) * a_.unit};
-    }
-
-    /// Outputs of a tile to the warps that write. Lane 4g + t holds channels g (i = 0, 1) and g + 8 of batch
-    /// rows 8j + 2t + i % 2 as number 4j + i.
-    template<OutputForm form>
-    __device__ void hand_over(int tile, const Scales& scales, const Acc (&acc)[accumulators]) {
-        using Stored = std::conditional_t<form == OutputForm::halves, __half, float>;
-        constexpr bool pairs = form == OutputForm::pairs;
-        constexpr int count = piece_rows / 2; // accumulators of a piece
-        if constexpr (B::format != WeightFormat::f16) {
-            consumer_barrier(); // all have read those of the tile before
-            if (threadIdx.x < B::cols)
-                ring_.row_scales()[threadIdx.x] = scales.row;
-            consumer_barrier();
-        }
-        int offsets[2][2]; // of batch rows 0 and 1, channels g and g + 8
-#pragma unroll
-        for (int i = 0; i < 4; ++i)
-            offsets[i / 2][i % 2] = Box::offset(form, lane_ % 4 * 2 + i / 2,
-                                                row_tile_ * (pairs ? 8 : 16) + lane_ / 4 + i % 2 * 8);
-        const float* const row_scales = ring_.row_scales() + first_col_ + lane_ % 4 * 2;
-        std::conditional_t<form == OutputForm::heads, HeadWriter, Nothing> head(
-            a_.append, tile / a_.batch_blocks, tile % a_.batch_blocks * B::cols, a_.batch,
-            static_cast<int>(threadIdx.x));
-#pragma unroll
-        for (int piece = 0; piece < accumulators / count; ++piece) {
-            std::uint8_t* const outputs = next_place();
-            float y[count];
-#pragma unroll
-            for (int n = 0; n < count; ++n) {
-                const int at = piece * count + n;
-                y[n] = scaled(acc[at], row_scales[at / 4 * 8 + n % 2], scales.channels[n / 2 % 2]);
+            const auto output_of = [&] {
+                return Output<B::format>(a_, segment.row_block * B::row_tiles + row_tile_,
+                                         segment.batch_block * B::cols + first_col_, lane_);
+            };
+            const int slabs = segment.end_slab - segment.first_slab;
+            if constexpr (B::split) {
+                multiply(slabs, acc);
+                if (join(segment, acc))
+                    write(output_of(), segment, acc);
+            } else {
+                const Output<B::format> output = output_of(); // its scales come while the products are made
+                multiply(slabs, acc);
+                write(output, segment, acc);
             }
-            if constexpr (pairs)
-                multiply_pairs(y);
-#pragma unroll
-            for (int n = 0; n < count; ++n)
-                if (!pairs || n % 4 < 2)
-                    *reinterpret_cast<Stored*>(outputs + offsets[n % 2][n / 2 % 2] + n / 4 * 1024) =
-                        stored<Stored>(y[n]);
-            int message = tile * Box::pieces + piece * Box::turns + first_piece_;
-            if constexpr (form == OutputForm::heads) {
-                if (piece ==
-                    0) // later ones come while the piece before is handed over; now there are no registers
-                    head.ask();
-                consumer_barrier();
-                head.take([&](int row, int element) { return outputs + Box::offset(form, row, element); });
-                if (piece + 1 < accumulators / count)
-                    head.ask();
-                message = head.queries() ? message : Box::gone;
-            }
-            hand_over_place(message);
         }
-    }
-    struct Nothing {
-        template<class... Unused>
-        __device__ explicit Nothing(const Unused&... /*unused*/) {}
-    };
-    template<class T>
-    static __device__ T stored(float y) {
-        if constexpr (std::is_same_v<T, float>)
-            return y;
-        else
-            return __float2half_rn(y);
-    }
-    /// Where the next piece goes, once it is empty.
-    __device__ std::uint8_t* next_place() const {
-        wait_barrier(box_.empty(next_piece_ % B::places), next_piece_ / B::places % 2 ^ 1);
-        return box_.outputs(next_piece_ % B::places);
-    }
-    __device__ void hand_over_place(int message) {
-        const int place = next_piece_ % B::places;
-        if (threadIdx.x % (consumers / Box::turns) == 0)
-            box_.message(place) = message;
-        fence_shared_accesses();
-        give_stage_back(box_.full(place));
-        next_piece_ += Box::turns;
-    }
-
-    /// The CPU engine's order of operations: (s_x * s_w) * acc. A power of two by which acc is too large (its
-    /// low bits are zeros, so it becomes a float as exactly) is taken out of s_x.
-    __device__ float scaled(Acc acc, float row_scale, float channel_scale) const {
-        if constexpr (B::format == WeightFormat::f16)
-            return acc;
-        else
-            return __fmul_rn(__fmul_rn(row_scale, channel_scale), __int2float_rn(acc));
-    }
-
-    /// silu(gate) * up in place of each gate.
-    template<int count>
-    static __device__ void multiply_pairs(float (&y)[count]) {
-        float gate[count / 2];
-        float up[count / 2];
-#pragma unroll
-        for (int n = 0; n < count / 2; ++n) {
-            gate[n] = y[n / 2 * 4 + n % 2];
-            up[n] = y[n / 2 * 4 + 2 + n % 2];
-        }
-        silu_times_all(gate, up, gate);
-#pragma unroll
-        for (int n = 0; n < count / 2; ++n)
-            y[n / 2 * 4 + n % 2] = gate[n];
     }
 
     /// A part of one tile. Every block sends the others their batch rows' sums.
@@ -294,7 +169,7 @@ class Consumer {
         if (any)
             multiply(segment.end_slab - segment.first_slab, acc);
 
-        auto* const inbox = reinterpret_cast<int4*>(ring_.outgoing()) + threadIdx.x;
+        auto* const inbox = reinterpret_cast<int4*>(ring_.exchange()) + threadIdx.x;
         const auto place = [&](int from, int v) { return (from * (mine / 4) + v) * consumers; };
         cluster_wait(); // all blocks have started
 #pragma unroll
@@ -366,6 +241,20 @@ class Consumer {
         oldest_.advance();
     }
 
+    __device__ void write(const Output<B::format>& output, [[maybe_unused]] const Segment& segment,
+                          const Acc (&acc)[accumulators]) const {
+        if constexpr (B::appends) {
+            if (a_.append.cosines != nullptr) {
+                output.write_head(acc, ring_.staging(0), segment.row_block);
+                return;
+            }
+        }
+        if (B::staged && output.can_stage())
+            output.write_staged(acc, ring_.staging(group_), 2 + group_);
+        else
+            output.write(acc);
+    }
+
     /// Whether this block writes the tile: all of its slabs were multiplied here, or this block comes last
     /// of those that share it, and has added the others' sums.
     __device__ bool join([[maybe_unused]] const Segment& s, [[maybe_unused]] Acc (&acc)[accumulators]) const {
@@ -421,49 +310,38 @@ class Consumer {
 
     const Arguments& a_;
     const Ring<B>& ring_;
-    const Box& box_;
     int lane_;
     int group_;
     int row_tile_;
     int first_col_;
-    int first_piece_;             ///< of a tile
-    int next_piece_;              ///< of all tiles
     RingPlace<B::stages> at_;     ///< of the slab multiplied next
     RingPlace<B::stages> oldest_; ///< not given back yet
 };
 
 template<class B>
-__global__ void __launch_bounds__(B::threads, B::blocks_a_multiprocessor)
+__global__ void __launch_bounds__(threads, B::blocks_a_multiprocessor)
     wgmma_gemm_kernel([[maybe_unused]] const __grid_constant__ Arguments a) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
     extern __shared__ __align__(1024) std::uint8_t wgmma_shared[];
     const Ring<B> ring(wgmma_shared);
-    const Outbox<B> box(ring);
-    if (threadIdx.x == 0) {
+    if (threadIdx.x == 0)
         ring.init();
-        if constexpr (!B::in_parts)
-            box.init();
-        fence_barrier_init();
-    }
     __syncthreads();
     if constexpr (B::in_parts)
         cluster_arrive();
     let_next_kernel_start();
     if (threadIdx.x >= consumers) {
-        release_registers<B::other_registers>();
-        constexpr int producer = B::threads - 32;
-        if (threadIdx.x == producer)
+        release_registers<B::producer_registers>();
+        if (threadIdx.x == consumers)
             Producer<B>(a, ring).run();
         if constexpr (B::in_parts) { // as the consumers: a barrier is for all threads
             cluster_wait();
             cluster_arrive();
             cluster_wait();
-        } else if (threadIdx.x < consumers + B::writers * 32) {
-            Writer<B>(a, box).run();
         }
     } else {
         claim_registers<B::consumer_registers>();
-        Consumer<B>(a, ring, box).run();
+        Consumer<B>(a, ring).run();
     }
 #endif
 }
