@@ -52,13 +52,17 @@ TextTable runTable(const storage::CampaignSummary& summary) {
                               "TTFT p50 ms", "p99", "time/token", "tokens/s", "memory", "B/weight"}) {
         table.addColumn(QString::fromUtf8(title));
     }
+    const bool energy = ui::anyEnergy(summary);
+    if (energy) {
+        table.addColumn(QStringLiteral("J/token"));
+    }
     table.addColumn(QStringLiteral("budget"), TextTable::Align::Left);
     table.addColumn(QStringLiteral("status"), TextTable::Align::Left);
     for (const RunSummary& run : summary.runs) {
         const bool scored = run.samplesScored > 0;
         const auto perWeight = ui::bytesPerWeight(run);
         const auto speed = ui::tokensPerSecond(run);
-        table.addRow({
+        QStringList row{
             run.run.schemeId,
             QString::number(run.run.batchSize),
             scored ? plain(ui::formatPercent(run.passAt1)) : QString(),
@@ -72,10 +76,15 @@ TextTable runTable(const storage::CampaignSummary& summary) {
             speed ? ui::formatNumber(*speed) : QString(),
             bytes(run),
             perWeight ? QString::number(*perWeight, 'f', 2) : QString(),
-            run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
-                             : QString(),
-            statusOf(run, summary.campaign.spec),
-        });
+        };
+        if (energy) {
+            const auto joules = ui::energyPerToken(run);
+            row << (joules ? ui::formatNumber(*joules) : QString());
+        }
+        row << (run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
+                                 : QString())
+            << statusOf(run, summary.campaign.spec);
+        table.addRow(row);
     }
     return table;
 }

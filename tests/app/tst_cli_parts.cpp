@@ -199,6 +199,10 @@ void CliPartsTest::absentFiguresAreNull() {
     storage::CampaignSummary summary;
     summary.runs << run;
     QVERIFY(runTable(summary).toText().contains(QStringLiteral("int8")));
+    QVERIFY(!runTable(summary).toText().contains(QStringLiteral("J/token")));
+    summary.runs[0].metrics.insert(QStringLiteral("energy_per_token_j"), 0.81);
+    QVERIFY(runTable(summary).toText().contains(QStringLiteral("J/token")));
+    QVERIFY(runTable(summary).toCsv().contains(QStringLiteral("0.81")));
     QVERIFY(comparisonTable(summary).isEmpty());
 }
 

@@ -4,6 +4,7 @@
 #include "ui/charts/chart_export.h"
 #include "ui/main_window.h"
 #include "ui/report/html_report.h"
+#include "ui/results/chart_tabs.h"
 
 #include <QApplication>
 #include <QDir>
@@ -63,6 +64,11 @@ void shootStates() {
     tabs->setCurrentIndex(2);
     shoot(window, "window-memory", {1280, 800});
     tabs->setCurrentIndex(0);
+    auto* charts = window.findChild<ui::ChartTabs*>();
+    charts->setAxis(ui::XMetric::Energy, false);
+    shoot(window, "window-energy", {1024, 700});
+    shoot(window, "window-energy-wide", {1700, 900});
+    charts->setAxis(ui::XMetric::TpotP50, false);
     auto* form = window.findChild<QScrollArea*>();
     form->verticalScrollBar()->setValue(form->verticalScrollBar()->maximum());
     window.findChild<QTableView*>()->selectRow(4);

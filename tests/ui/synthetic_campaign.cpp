@@ -131,7 +131,9 @@ RunSummary runOf(std::size_t scheme, std::size_t batch, Id id) {
                        {QStringLiteral("linear_weight_count"), linearWeights},
                        {QStringLiteral("other_weight_bytes"), 2.1e6},
                        {QStringLiteral("kv_cache_bytes"), batch == 0 ? 1.6e6 : 12.6e6},
-                       {QStringLiteral("workspace_bytes"), batch == 0 ? 0.9e6 : 2.7e6}};
+                       {QStringLiteral("workspace_bytes"), batch == 0 ? 0.9e6 : 2.7e6},
+                       {QStringLiteral("energy_per_token_j"), // at 500 W
+                        numbers.tpotMs[batch] * (batch == 0 ? 0.5 : 0.5 / 8)}};
     summary.insideBudget = summary.tpotMs.p99 <= 8.0;
     if (scheme != 0)
         summary.comparison = comparisonOf(numbers.passed[batch], 101 + static_cast<Id>(batch));

@@ -178,6 +178,9 @@ void TestCharts::emptyStatesSayWhatIsMissing() {
     for (auto& run : campaign.runs)
         run.tpotMs.count = 0;
     QVERIFY(tradeOffModel(campaign, XMetric::TpotP50, false).emptyText.contains(QStringLiteral("timed")));
+    for (auto& run : campaign.runs)
+        run.metrics.remove(QStringLiteral("energy_per_token_j"));
+    QVERIFY(tradeOffModel(campaign, XMetric::Energy, false).emptyText.contains(QStringLiteral("driver")));
     QVERIFY(!latencyRows({}, XMetric::TpotP50, false).emptyText.isEmpty());
     QVERIFY(!memoryRows({}).emptyText.isEmpty());
 }
@@ -186,6 +189,10 @@ void TestCharts::everyMetricHasAUnit() {
     const auto campaign = test::syntheticCampaign();
     QVERIFY(tradeOffModel(campaign, XMetric::TpotP50, false).xTitle.contains(QStringLiteral("ms")));
     QVERIFY(tradeOffModel(campaign, XMetric::Memory, false).xTitle.contains(QStringLiteral("MiB")));
+    const auto energy = tradeOffModel(campaign, XMetric::Energy, false);
+    QVERIFY(energy.xTitle.contains(QStringLiteral("joules")));
+    QVERIFY(qAbs(pointOf(energy, 101)->x - 4.78 * 0.5) < 1e-9);
+    QVERIFY(pointOf(energy, 101)->toolTip.contains(QStringLiteral("J/token")));
     const auto memory = tradeOffModel(campaign, XMetric::Memory, false);
     const double bytes = 8.4e6 * 2.0 + 2.1e6 + 1.6e6 + 0.9e6;
     QVERIFY(qAbs(pointOf(memory, 101)->x - bytes / 1048576.0) < 1e-9);

@@ -48,6 +48,7 @@ class TestRuns : public QObject {
     void sameRunsKeepTheSelection();
     void sortsByNumberWithMissingLast();
     void copiesAsTabSeparated();
+    void energyIsShownWhereThereIsAny();
     void baselineIsAskedFor();
 };
 
@@ -154,6 +155,24 @@ void TestRuns::copiesAsTabSeparated() {
     QCOMPARE(lines[0].count(u'\t'), runColumns().size() - 1);
     QCOMPARE(lines[1].count(u'\t'), runColumns().size() - 1);
     QVERIFY(lines[1].contains(QStringLiteral("INT8 (W8A8)\t1\tdone\t164 / 164\t71.3 [64.0, 77.7]")));
+}
+
+void TestRuns::energyIsShownWhereThereIsAny() {
+    RunsView view;
+    auto campaign = test::syntheticCampaign();
+    view.setSummary(campaign);
+    const int column = columnOf("Energy J/token");
+    QVERIFY(!view.isColumnHidden(column));
+    QVERIFY(view.tabSeparated().contains(QStringLiteral("Energy J/token")));
+    QVERIFY(view.columnWidth(column) > 0);
+    for (auto& run : campaign.runs)
+        run.metrics.remove(QStringLiteral("energy_per_token_j"));
+    view.setSummary(campaign);
+    QVERIFY(view.isColumnHidden(column));
+    QVERIFY(!view.tabSeparated().contains(QStringLiteral("Energy")));
+    campaign.runs[0].metrics.insert(QStringLiteral("energy_per_token_j"), 2.1);
+    view.setSummary(campaign);
+    QVERIFY(!view.isColumnHidden(column) && view.columnWidth(column) > 0);
 }
 
 void TestRuns::baselineIsAskedFor() {

@@ -13,7 +13,7 @@ enum class ChartKind {
 
 /// What stands on the x axis of the trade-off chart; TpotP50 and TtftP50 also choose the latency of the
 /// latency chart.
-enum class XMetric { TpotP50, TtftP50, TokensPerSecond, Memory };
+enum class XMetric { TpotP50, TtftP50, TokensPerSecond, Memory, Energy };
 
 struct ChartOptions {
     QSize size{1200, 720}; ///< pixels; SVG and PDF keep the shape

@@ -40,6 +40,8 @@ QString runToolTip(const storage::RunSummary& run) {
         rows += row(QStringLiteral("tokens/s"), formatNumber(*rate));
     if (const auto memory = memoryParts(run))
         rows += row(QStringLiteral("memory"), formatBytes(memory->total()));
+    if (const auto joules = energyPerToken(run))
+        rows += row(QStringLiteral("energy"), formatNumber(*joules) + QStringLiteral(" J/token"));
     if (run.insideBudget)
         rows += row(QStringLiteral("budget"),
                     *run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"));

@@ -79,6 +79,8 @@ QString axisTitle(XMetric metric, const ByteUnit& unit) {
     case XMetric::TokensPerSecond: return QStringLiteral("Throughput, tokens per second (higher is better)");
     case XMetric::Memory:
         return QStringLiteral("Memory: weights, KV cache and workspace, %1 (lower is better)").arg(unit.name);
+    case XMetric::Energy:
+        return QStringLiteral("Energy, joules per output token, prompts included (lower is better)");
     }
     return {};
 }
@@ -93,7 +95,7 @@ void addBudget(TradeOffModel& model, const storage::Budget& budget, XMetric metr
     }
 }
 
-QString emptyTextFor(const CampaignSummary& summary, const TradeOffModel& model) {
+QString emptyTextFor(const CampaignSummary& summary, const TradeOffModel& model, XMetric metric) {
     if (summary.runs.isEmpty())
         return QStringLiteral(
             "No campaign yet.\nTick schemes and batch sizes on the left, then press Start.");
@@ -107,6 +109,9 @@ QString emptyTextFor(const CampaignSummary& summary, const TradeOffModel& model)
     if (!anyScored)
         return QStringLiteral(
             "No sample has a verdict yet.\nRuns appear here as soon as they have one and a latency.");
+    if (metric == XMetric::Energy)
+        return QStringLiteral(
+            "No run has an energy.\nIt is measured with the latency, on GPUs whose driver tells it.");
     return QStringLiteral("No run has this latency yet.\nRuns appear here as soon as they are timed.");
 }
 
@@ -145,6 +150,7 @@ std::optional<double> xValue(const RunSummary& run, XMetric metric) {
         if (const auto parts = memoryParts(run))
             return parts->total();
         return std::nullopt;
+    case XMetric::Energy: return energyPerToken(run);
     }
     return std::nullopt;
 }
@@ -155,6 +161,7 @@ QString xMetricName(XMetric metric) {
     case XMetric::TtftP50: return QStringLiteral("TTFT p50");
     case XMetric::TokensPerSecond: return QStringLiteral("Throughput");
     case XMetric::Memory: return QStringLiteral("Memory");
+    case XMetric::Energy: return QStringLiteral("Energy");
     }
     return {};
 }
@@ -216,7 +223,7 @@ TradeOffModel tradeOffModel(const CampaignSummary& summary, XMetric metric, bool
     model.yTitle = QStringLiteral("pass@1, %");
     addBudget(model, summary.campaign.spec.budget, metric);
     if (model.points.isEmpty())
-        model.emptyText = emptyTextFor(summary, model);
+        model.emptyText = emptyTextFor(summary, model, metric);
     return model;
 }
 

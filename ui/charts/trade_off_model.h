@@ -43,10 +43,10 @@ struct TradeOffModel {
 
 TradeOffModel tradeOffModel(const storage::CampaignSummary& summary, XMetric metric, bool logX);
 
-/// The x number of a run: milliseconds, tokens a second or bytes; nullopt without data.
+/// The x number of a run: milliseconds, tokens a second, bytes or joules a token; nullopt without data.
 std::optional<double> xValue(const storage::RunSummary& run, XMetric metric);
 
-/// "TPOT p50", "TTFT p50", "Throughput", "Memory".
+/// "TPOT p50", "TTFT p50", "Throughput", "Memory", "Energy".
 QString xMetricName(XMetric metric);
 
 /// True where a larger number is the better one (throughput).

@@ -37,6 +37,16 @@ std::optional<double> tokensPerSecond(const storage::RunSummary& run) {
     return run.tokensPerSecond;
 }
 
+std::optional<double> energyPerToken(const storage::RunSummary& run) {
+    const double joules = run.metrics.value(QStringLiteral("energy_per_token_j"));
+    return joules > 0 ? std::optional(joules) : std::nullopt;
+}
+
+bool anyEnergy(const storage::CampaignSummary& summary) {
+    return std::any_of(summary.runs.begin(), summary.runs.end(),
+                       [](const auto& run) { return energyPerToken(run).has_value(); });
+}
+
 QString schemeName(const storage::Run& run) {
     return run.schemeLabel.isEmpty() ? run.schemeId : run.schemeLabel;
 }

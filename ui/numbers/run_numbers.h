@@ -25,6 +25,10 @@ std::optional<double> bytesPerWeight(const storage::RunSummary& run);
 
 std::optional<double> tokensPerSecond(const storage::RunSummary& run);
 
+/// Joules of the device a token of output, prompts included; only where its driver tells energy.
+std::optional<double> energyPerToken(const storage::RunSummary& run);
+bool anyEnergy(const storage::CampaignSummary& summary);
+
 /// The label where the engine gave one, else the id: an unknown scheme still has a name.
 QString schemeName(const storage::Run& run);
 

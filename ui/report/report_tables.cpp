@@ -94,6 +94,7 @@ QString accuracyTable(const CampaignSummary& summary) {
 }
 
 QString latencyTable(const CampaignSummary& summary) {
+    const bool energy = anyEnergy(summary);
     QList<QStringList> rows;
     for (const RunSummary& run : summary.runs) {
         const auto rate = tokensPerSecond(run);
@@ -103,15 +104,23 @@ QString latencyTable(const CampaignSummary& summary) {
             {rate ? formatNumber(*rate) : none,
              run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
                               : none};
+        const auto joules = energyPerToken(run);
+        if (energy)
+            cells += joules ? formatNumber(*joules) : none;
         rows += cells;
     }
-    return html::table(
-        QStringLiteral("Latency in ms: p50 and p99 of the timed requests; throughput of all slots together."),
-        {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("TTFT p50"),
-         QStringLiteral("TTFT p99"), QStringLiteral("TPOT p50"), QStringLiteral("TPOT p99"),
-         QStringLiteral("Request p50"), QStringLiteral("Request p99"), QStringLiteral("Tokens/s"),
-         QStringLiteral("Budget")},
-        rows, 1);
+    QString caption =
+        QStringLiteral("Latency in ms: p50 and p99 of the timed requests; throughput of all slots together.");
+    QStringList header{QStringLiteral("Scheme"),      QStringLiteral("Batch"),
+                       QStringLiteral("TTFT p50"),    QStringLiteral("TTFT p99"),
+                       QStringLiteral("TPOT p50"),    QStringLiteral("TPOT p99"),
+                       QStringLiteral("Request p50"), QStringLiteral("Request p99"),
+                       QStringLiteral("Tokens/s"),    QStringLiteral("Budget")};
+    if (energy) {
+        caption += QStringLiteral(" Energy: joules of the device a token of output, prompts included.");
+        header += QStringLiteral("J/token");
+    }
+    return html::table(caption, header, rows, 1);
 }
 
 QString memoryTable(const CampaignSummary& summary) {

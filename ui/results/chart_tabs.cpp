@@ -56,7 +56,8 @@ QWidget* ChartTabs::tradeOffControls() {
     xMetric_ = metricBox({{QStringLiteral("TPOT p50"), XMetric::TpotP50},
                           {QStringLiteral("TTFT p50"), XMetric::TtftP50},
                           {QStringLiteral("Tokens per second"), XMetric::TokensPerSecond},
-                          {QStringLiteral("Memory"), XMetric::Memory}},
+                          {QStringLiteral("Memory"), XMetric::Memory},
+                          {QStringLiteral("Energy per token"), XMetric::Energy}},
                          QStringLiteral("What stands on the x axis"));
     logX_ = logBox();
     xMetric_->setObjectName(QStringLiteral("xMetric"));

@@ -118,6 +118,16 @@ QList<RunColumn> passColumns() {
     };
 }
 
+RunColumn energyColumn() {
+    RunColumn column = numberColumn(
+        QStringLiteral("Energy\nJ/token"),
+        QStringLiteral("Joules of the GPU a token of output, prompts included: of a second or more "
+                       "of the latency measurement's requests."),
+        energyPerToken);
+    column.shown = anyEnergy;
+    return column;
+}
+
 QList<RunColumn> costColumns() {
     return {
         numberColumn(QStringLiteral("TTFT\np50, ms"), QStringLiteral("Time to first token, median."),
@@ -153,6 +163,7 @@ QList<RunColumn> costColumns() {
              const auto bytes = bytesPerWeight(run);
              return bytes ? QVariant(*bytes) : QVariant();
          }},
+        energyColumn(),
         {QStringLiteral("Budget"),
          QStringLiteral("Whether the run keeps every limit of the real-time budget."), Qt::AlignLeft,
          [](const CampaignSummary&, const RunSummary& run) {

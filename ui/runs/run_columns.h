@@ -18,6 +18,8 @@ struct RunColumn {
     std::function<QString(const storage::CampaignSummary&, const storage::RunSummary&)> text;
     /// Invalid where there is no data: such rows sort last.
     std::function<QVariant(const storage::CampaignSummary&, const storage::RunSummary&)> sortKey;
+    /// Hidden while this is false; empty: always shown.
+    std::function<bool(const storage::CampaignSummary&)> shown = {};
 };
 
 /// Left to right. The first is the baseline's marker, the second the scheme's name.

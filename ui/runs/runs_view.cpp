@@ -2,6 +2,7 @@
 #include "ui/runs/runs_view.h"
 
 #include "ui/charts/chart_theme.h"
+#include "ui/runs/run_columns.h"
 #include "ui/runs/runs_model.h"
 
 #include <QClipboard>
@@ -77,6 +78,9 @@ void RunsView::setSummary(const storage::CampaignSummary& summary) {
     const storage::Id selected = currentRun();
     baseline_ = summary.baselineRunId;
     model_->setSummary(summary);
+    for (int column = 0; column < model_->columnCount(); ++column)
+        if (const auto& shown = runColumns()[column].shown)
+            setColumnHidden(column, !shown(summary));
     // Columns only ever grow while a campaign is shown: numbers that come in must not make the table jitter.
     const bool other = shownCampaign_ != summary.campaign.id;
     shownCampaign_ = summary.campaign.id;
@@ -115,7 +119,8 @@ QString RunsView::tabSeparated() const {
     const auto line = [this](auto&& cell) {
         QStringList cells;
         for (int column = 0; column < sorted_->columnCount(); ++column)
-            cells += cell(column);
+            if (!isColumnHidden(column))
+                cells += cell(column);
         return cells.join(u'\t') + u'\n';
     };
     QString text = line([this](int column) {
