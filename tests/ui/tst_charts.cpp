@@ -306,6 +306,7 @@ void TestCharts::csvIsTheTableTwin() {
     QCOMPARE(cell("tpot_ms_p50"), QStringLiteral("4.78"));
     QCOMPARE(cell("weight_bytes").toDouble(), 8.4e6 * 2.0 + 2.1e6);
     QCOMPARE(cell("inside_budget"), QStringLiteral("1"));
+    QCOMPARE(cell("energy_per_token_j"), QStringLiteral("2.39"));
     const QStringList planned = chartCsv(test::syntheticCampaignAfter(2), ChartKind::TradeOff)
                                     .split(QStringLiteral("\r\n"))[10]
                                     .split(u',');

@@ -66,7 +66,8 @@ QString headings(ChartKind kind) {
     static const QString tradeOff = names +
                                     QStringLiteral("baseline,samples_scored,samples_passed,pass_at_1,"
                                                    "pass_at_1_low,pass_at_1_high,") +
-                                    latency + u',' + memory + QStringLiteral(",inside_budget,partial");
+                                    latency + u',' + memory +
+                                    QStringLiteral(",inside_budget,partial,energy_per_token_j");
     static const QString latencyOnly = names + latency;
     static const QString memoryOnly = names + memory;
     return kind == ChartKind::TradeOff ? tradeOff : kind == ChartKind::Latency ? latencyOnly : memoryOnly;
@@ -87,7 +88,7 @@ QString chartCsv(const storage::CampaignSummary& summary, ChartKind kind) {
             cells += memoryCells(run);
         if (kind == ChartKind::TradeOff)
             cells += {run.insideBudget ? QString::number(static_cast<int>(*run.insideBudget)) : QString(),
-                      QString::number(static_cast<int>(run.partial))};
+                      QString::number(static_cast<int>(run.partial)), number(energyPerToken(run))};
         csv += cells.join(u',') + QStringLiteral("\r\n");
     }
     return csv;
