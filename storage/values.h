@@ -197,6 +197,7 @@ struct Progress {
     int total = 0;
     std::optional<double> etaSeconds;
     double tokensPerSecond = 0.0;
+    QMap<QString, double> device = {}; ///< what it reported last: power_w, sm_clock_mhz, temperature_c, ...
 };
 
 /// What the worker's hello said, as the window needs it.

@@ -176,8 +176,10 @@ void CampaignController::on(const protocol::TelemetryEvent& telemetry) {
     if (!record_ || telemetry.values.empty()) {
         return;
     }
+    progress_.device = metricValues(telemetry.values);
     writer_.store(storage::Telemetry{record_->campaign.id, progress_.runId, QDateTime::currentDateTimeUtc(),
-                                     metricValues(telemetry.values)});
+                                     progress_.device});
+    report();
 }
 
 void CampaignController::on(const protocol::ErrorEvent& error) {

@@ -79,6 +79,9 @@ QString progressBar(const storage::Progress& progress, int width) {
     if (progress.tokensPerSecond > 0.0) {
         line += QStringLiteral("  %1 tokens/s").arg(ui::formatNumber(progress.tokensPerSecond));
     }
+    if (const QString device = ui::deviceReadings(progress.device); !device.isEmpty()) {
+        line += QStringLiteral("  ") + device;
+    }
     return line.left(width);
 }
 

@@ -92,6 +92,7 @@ class CampaignControllerTest : public QObject {
 
   private Q_SLOTS:
     void everythingArrivesInTheDatabase();
+    void whatTheDeviceReportsIsStoredAndShown();
     void aFaultIsASentenceAndAResumeMendsIt_data();
     void aFaultIsASentenceAndAResumeMendsIt();
     void aWorkerThatIsKilledOnceIsStartedAgain();
@@ -142,6 +143,25 @@ void CampaignControllerTest::everythingArrivesInTheDatabase() {
                  run.schemeId == QLatin1String("fp16") ? 16.0 : 8.0);
         QVERIFY(metrics.contains(QStringLiteral("linear_weight_bytes")));
     }
+}
+
+void CampaignControllerTest::whatTheDeviceReportsIsStoredAndShown() {
+    const QTemporaryDir folder; // the recording is of a CPU, which reports nothing: its metrics stand in
+    useFake("none", 0, 0,
+            changedStream(folder, QByteArrayLiteral("\"event\":\"metric\""),
+                          QByteArrayLiteral("\"event\":\"telemetry\"")));
+    CampaignFixture fixture;
+    storage::Progress last;
+    connect(fixture.controller.get(), &CampaignController::progressed, this,
+            [&](const storage::Progress& progress) { last = progress; });
+    const CampaignOutcome outcome = fixture.start(recordedSpec());
+    QVERIFY2(!outcome.error, qPrintable(messageOf(outcome)));
+    const QString name = QStringLiteral("bytes_per_s");
+    QVERIFY(last.device.value(name) > 0.0);
+    const auto reader = storage::Reader::open(fixture.database());
+    const auto stored = *(*reader)->repositories.metrics.telemetry(outcome.campaignId);
+    QVERIFY(!stored.isEmpty());
+    QCOMPARE(stored.last().values.value(name), last.device.value(name)); // those of one millisecond are one
 }
 
 void CampaignControllerTest::aFaultIsASentenceAndAResumeMendsIt_data() {

@@ -185,6 +185,8 @@ void CliPartsTest::progressBarFitsItsWidth() {
                  "[#####---------------]  25 %  Problems, INT8, batch 8  41 of 164  1 min 10 s left  85.0 "
                  "tokens/s"));
     QCOMPARE(progressBar(progress, 40).size(), 40);
+    progress.device = {{QStringLiteral("power_w"), 611.7}, {QStringLiteral("sm_clock_mhz"), 1980.0}};
+    QVERIFY(progressBar(progress, 200).endsWith(QStringLiteral("85.0 tokens/s  612 W · 1980 MHz")));
     QVERIFY(!progressBar({}, 80).contains(QStringLiteral("of")));
 }
 

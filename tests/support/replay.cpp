@@ -19,7 +19,7 @@ Recording::Run& open_run(std::vector<Recording::Run>& runs, const std::string& n
 }
 
 /// Sorts one run's events into its eval and its latency measurement; events that do not say which they
-/// belong to (phase, metric, error) go to the one that the next such event names.
+/// belong to (phase, metric, telemetry, error) go to the one that the next such event names.
 class Sorter {
   public:
     explicit Sorter(Recording& recording) : recording_(recording) {}
@@ -29,7 +29,8 @@ class Sorter {
             recording_.hello = std::get<HelloEvent>(std::move(body));
             return;
         }
-        const std::string run = run_of(body);
+        const bool telemetry = std::holds_alternative<TelemetryEvent>(body);
+        const std::string run = telemetry ? last_run_ : run_of(body);
         if (run.empty()) {
             const bool of_load = std::holds_alternative<LoadedEvent>(body) ||
                                  std::holds_alternative<PhaseEvent>(body) ||
@@ -39,6 +40,7 @@ class Sorter {
             }
             return;
         }
+        last_run_ = run;
         const std::string measure = measure_of(body);
         std::vector<EventBody>& waiting = waiting_[run];
         waiting.push_back(std::move(body));
@@ -65,6 +67,7 @@ class Sorter {
     }
 
     Recording& recording_;
+    std::string last_run_; ///< telemetry names none: it goes where it was recorded
     std::map<std::string, std::vector<EventBody>> waiting_;
 };
 

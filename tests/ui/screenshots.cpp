@@ -87,8 +87,17 @@ void shootRunning() {
     window.setCampaigns({campaign.campaign});
     window.setRunning(true);
     window.setSummary(campaign);
-    window.setProgress(
-        {7, 107, QStringLiteral("Problems, W4A4 round-to-nearest, batch 1"), 1075, 1740, 71.0, 512.0});
+    window.setProgress({7,
+                        107,
+                        QStringLiteral("Problems, W4A4 round-to-nearest, batch 1"),
+                        1075,
+                        1740,
+                        71.0,
+                        512.0,
+                        {{QStringLiteral("power_w"), 611.7},
+                         {QStringLiteral("sm_clock_mhz"), 1980.0},
+                         {QStringLiteral("temperature_c"), 54.0}}});
+    shoot(window, "window-running-1024x700", {1024, 700});
     shoot(window, "window-running", {1440, 900});
 }
 

@@ -275,9 +275,18 @@ void TestMainWindow::progressIsShown() {
     QCOMPARE(window.findChild<QProgressBar*>()->value(), 30);
     QCOMPARE(window.findChild<QProgressBar*>()->maximum(), 120);
     QVERIFY(child<QLabel>(window, "eta")->text().contains(QStringLiteral("1 min 15 s left")));
+    window.setHostInfo(test::syntheticHost());
+    const QString device = child<QLabel>(window, "device")->text();
+    storage::Progress hot{7, 101, QStringLiteral("Problems"), 31, 120, 74.0, 42.0};
+    hot.device = {{QStringLiteral("power_w"), 611.7}, {QStringLiteral("temperature_c"), 54.0}};
+    window.setProgress(hot);
+    window.flushUpdates();
+    QCOMPARE(child<QLabel>(window, "device")->text(), QStringLiteral("612 W · 54 °C"));
+    QVERIFY(child<QLabel>(window, "device")->toolTip().startsWith(device));
     window.setProgress(
         {7, 101, QStringLiteral("Loading"), 9, 0, std::nullopt, 0.0}); // a total of zero is no crash
     window.flushUpdates();
+    QCOMPARE(child<QLabel>(window, "device")->text(), device);
     window.setRunning(false);
     QCOMPARE(child<QLabel>(window, "phase")->text(), QStringLiteral("Ready"));
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace quantscope::ui {
 
@@ -45,6 +46,16 @@ std::optional<double> energyPerToken(const storage::RunSummary& run) {
 bool anyEnergy(const storage::CampaignSummary& summary) {
     return std::any_of(summary.runs.begin(), summary.runs.end(),
                        [](const auto& run) { return energyPerToken(run).has_value(); });
+}
+
+QString deviceReadings(const QMap<QString, double>& values) {
+    constexpr std::array<std::pair<const char*, const char*>, 3> shown{
+        {{"power_w", "W"}, {"sm_clock_mhz", "MHz"}, {"temperature_c", "°C"}}};
+    QStringList words;
+    for (const auto& [name, unit] : shown)
+        if (const auto it = values.find(QString::fromLatin1(name)); it != values.end())
+            words += QStringLiteral("%1 %2").arg(std::lround(it.value())).arg(QString::fromUtf8(unit));
+    return words.join(QStringLiteral(" · "));
 }
 
 QString schemeName(const storage::Run& run) {

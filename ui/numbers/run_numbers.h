@@ -29,6 +29,9 @@ std::optional<double> tokensPerSecond(const storage::RunSummary& run);
 std::optional<double> energyPerToken(const storage::RunSummary& run);
 bool anyEnergy(const storage::CampaignSummary& summary);
 
+/// "612 W · 1980 MHz · 54 °C": of what a device reports (storage::Progress::device), what it does.
+QString deviceReadings(const QMap<QString, double>& values);
+
 /// The label where the engine gave one, else the id: an unknown scheme still has a name.
 QString schemeName(const storage::Run& run);
 

@@ -2,6 +2,7 @@
 #include "ui/window/status_panel.h"
 
 #include "ui/numbers/format.h"
+#include "ui/numbers/run_numbers.h"
 
 #include <QHBoxLayout>
 #include <QLabel>
@@ -51,6 +52,11 @@ void StatusPanel::setProgress(const storage::Progress& progress) {
     if (progress.tokensPerSecond > 0.0)
         facts += formatNumber(progress.tokensPerSecond) + QStringLiteral(" tokens/s");
     eta_->setText(facts.join(QStringLiteral(" · ")));
+    showDevice(deviceReadings(progress.device));
+}
+
+void StatusPanel::showDevice(const QString& readings) {
+    device_->setText(readings.isEmpty() ? deviceName_ : readings); // its name is in the tool tip
 }
 
 void StatusPanel::setRunning(bool running) {
@@ -61,6 +67,7 @@ void StatusPanel::setRunning(bool running) {
     phase_->setToolTip({});
     eta_->clear();
     bar_->setRange(0, 0);
+    showDevice({});
 }
 
 void StatusPanel::setHost(const storage::HostInfo& host) {
@@ -72,10 +79,13 @@ void StatusPanel::setHost(const storage::HostInfo& host) {
         host.sandboxAvailable
             ? QStringLiteral("Every completion runs under bubblewrap, without network or files.")
             : host.sandboxMessage);
-    device_->setText(!answered                ? QStringLiteral("Engine: waiting")
-                     : host.devices.isEmpty() ? QStringLiteral("No device")
-                                              : host.devices.first().name);
-    device_->setToolTip(host.devices.isEmpty() ? QString() : host.devices.first().detail);
+    deviceName_ = !answered                ? QStringLiteral("Engine: waiting")
+                  : host.devices.isEmpty() ? QStringLiteral("No device")
+                                           : host.devices.first().name;
+    showDevice({});
+    device_->setToolTip(host.devices.isEmpty()
+                            ? QString()
+                            : host.devices.first().name + QLatin1Char('\n') + host.devices.first().detail);
 }
 
 } // namespace quantscope::ui

@@ -22,11 +22,14 @@ class StatusPanel : public QWidget {
     void setHost(const storage::HostInfo& host);
 
   private:
+    void showDevice(const QString& readings);
+
     QLabel* phase_;
     QProgressBar* bar_;
     QLabel* eta_;
     QLabel* sandbox_;
     QLabel* device_;
+    QString deviceName_;
     bool running_ = false;
 };
 
