@@ -115,6 +115,7 @@ void CampaignController::launchWorker() {
     usableSchemes_.clear();
     schemeErrors_.clear();
     progress_.phase = QStringLiteral("Starting the worker");
+    progress_.device.clear(); // a worker that has died reports nothing
     report();
     worker_ = std::make_unique<WorkerProcess>(workerCommand(spec_.launcher), patience_);
     connect(worker_.get(), &WorkerProcess::eventReceived, this, &CampaignController::onEvent);

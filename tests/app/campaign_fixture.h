@@ -22,6 +22,8 @@ class CampaignFixture {
         controller = std::make_unique<Controller>(*writer);
         QObject::connect(controller.get(), &Controller::notice,
                          [this](const QString& text) { notices << text; });
+        QObject::connect(controller.get(), &Controller::progressed,
+                         [this](const quantscope::storage::Progress& shown) { progress = shown; });
     }
 
     [[nodiscard]] QString database() const { return folder.filePath(QStringLiteral("test.db")); }
@@ -83,6 +85,7 @@ class CampaignFixture {
     std::unique_ptr<quantscope::storage::Writer> writer;
     std::unique_ptr<Controller> controller;
     QStringList notices;
+    quantscope::storage::Progress progress; ///< shown last
 };
 
 /// fp16 and int8 at batch size 1 on the demo.

@@ -110,9 +110,6 @@ class CampaignControllerTest : public QObject {
 void CampaignControllerTest::everythingArrivesInTheDatabase() {
     useFake();
     CampaignFixture fixture;
-    storage::Progress last;
-    connect(fixture.controller.get(), &CampaignController::progressed, this,
-            [&](const storage::Progress& progress) { last = progress; });
     const CampaignOutcome outcome = fixture.start(recordedSpec());
     QVERIFY2(!outcome.error, qPrintable(messageOf(outcome)));
     QCOMPARE(outcome.status, RunStatus::Done);
@@ -120,8 +117,8 @@ void CampaignControllerTest::everythingArrivesInTheDatabase() {
     QVERIFY(facts.problems > 2 && facts.rounds > 1);
     QCOMPARE(outcome.samplesScored, 2 * facts.problems);
     QCOMPARE(fixture.samples().size(), 2 * facts.problems);
-    QCOMPARE(last.done, last.total);
-    QCOMPARE(last.total, 2 * facts.rounds + 2 * facts.problems);
+    QCOMPARE(fixture.progress.done, fixture.progress.total);
+    QCOMPARE(fixture.progress.total, 2 * facts.rounds + 2 * facts.problems);
 
     const storage::Campaign campaign = fixture.campaign(outcome.campaignId);
     QCOMPARE(campaign.status, RunStatus::Done);
@@ -151,17 +148,15 @@ void CampaignControllerTest::whatTheDeviceReportsIsStoredAndShown() {
             changedStream(folder, QByteArrayLiteral("\"event\":\"metric\""),
                           QByteArrayLiteral("\"event\":\"telemetry\"")));
     CampaignFixture fixture;
-    storage::Progress last;
-    connect(fixture.controller.get(), &CampaignController::progressed, this,
-            [&](const storage::Progress& progress) { last = progress; });
     const CampaignOutcome outcome = fixture.start(recordedSpec());
     QVERIFY2(!outcome.error, qPrintable(messageOf(outcome)));
     const QString name = QStringLiteral("bytes_per_s");
-    QVERIFY(last.device.value(name) > 0.0);
+    QVERIFY(fixture.progress.device.value(name) > 0.0);
     const auto reader = storage::Reader::open(fixture.database());
     const auto stored = *(*reader)->repositories.metrics.telemetry(outcome.campaignId);
     QVERIFY(!stored.isEmpty());
-    QCOMPARE(stored.last().values.value(name), last.device.value(name)); // those of one millisecond are one
+    QCOMPARE(stored.last().values.value(name),
+             fixture.progress.device.value(name)); // those of one millisecond are one
 }
 
 void CampaignControllerTest::aFaultIsASentenceAndAResumeMendsIt_data() {

@@ -68,6 +68,12 @@ void shootStates() {
     charts->setAxis(ui::XMetric::Energy, false);
     shoot(window, "window-energy", {1024, 700});
     shoot(window, "window-energy-wide", {1700, 900});
+    auto without = campaign;
+    for (auto& run : without.runs)
+        run.metrics.remove(QStringLiteral("energy_per_token_j"));
+    window.setSummary(without);
+    shoot(window, "window-energy-none", {1440, 900});
+    window.setSummary(campaign);
     charts->setAxis(ui::XMetric::TpotP50, false);
     auto* form = window.findChild<QScrollArea*>();
     form->verticalScrollBar()->setValue(form->verticalScrollBar()->maximum());

@@ -92,6 +92,10 @@ void TestReport::numbersComeFromTheCampaign() {
         QVERIFY2(html.contains(QString::fromUtf8(expected)), expected);
     campaign.runs[0].samplesPassed = 99;
     QVERIFY(htmlReport(campaign).contains(QStringLiteral("99 of 164")));
+    QVERIFY(html.contains(QStringLiteral("J/token")));
+    for (auto& run : campaign.runs)
+        run.metrics.remove(QStringLiteral("energy_per_token_j"));
+    QVERIFY(!htmlReport(campaign).contains(QStringLiteral("J/token")));
 }
 
 void TestReport::demoIsCalledDemoEverywhere() {

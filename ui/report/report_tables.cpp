@@ -100,26 +100,26 @@ QString latencyTable(const CampaignSummary& summary) {
         const auto rate = tokensPerSecond(run);
         QStringList cells = nameCells(summary, run) + percentileCells(run.ttftMs) +
                             percentileCells(run.tpotMs) + percentileCells(run.e2eMs);
-        cells +=
-            {rate ? formatNumber(*rate) : none,
-             run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
-                              : none};
-        const auto joules = energyPerToken(run);
-        if (energy)
+        cells += rate ? formatNumber(*rate) : none;
+        if (energy) {
+            const auto joules = energyPerToken(run);
             cells += joules ? formatNumber(*joules) : none;
+        }
+        cells += run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
+                                  : none;
         rows += cells;
     }
     QString caption =
         QStringLiteral("Latency in ms: p50 and p99 of the timed requests; throughput of all slots together.");
-    QStringList header{QStringLiteral("Scheme"),      QStringLiteral("Batch"),
-                       QStringLiteral("TTFT p50"),    QStringLiteral("TTFT p99"),
-                       QStringLiteral("TPOT p50"),    QStringLiteral("TPOT p99"),
-                       QStringLiteral("Request p50"), QStringLiteral("Request p99"),
-                       QStringLiteral("Tokens/s"),    QStringLiteral("Budget")};
+    QStringList header{
+        QStringLiteral("Scheme"),      QStringLiteral("Batch"),       QStringLiteral("TTFT p50"),
+        QStringLiteral("TTFT p99"),    QStringLiteral("TPOT p50"),    QStringLiteral("TPOT p99"),
+        QStringLiteral("Request p50"), QStringLiteral("Request p99"), QStringLiteral("Tokens/s")};
     if (energy) {
         caption += QStringLiteral(" Energy: joules of the device a token of output, prompts included.");
         header += QStringLiteral("J/token");
     }
+    header += QStringLiteral("Budget");
     return html::table(caption, header, rows, 1);
 }
 
