@@ -30,25 +30,21 @@ __device__ inline float silu_times(float gate, float up) {
     return __fmul_rn(__fdiv_rn(gate, __fadd_rn(1.0F, exponential(-gate))), up);
 }
 
-/// silu_times() of several: no branch between them, so that their latencies overlap. y may be gate.
+/// What silu_times_all() takes `up` times.
+constexpr float silu_unit = 0x1p-28F;
+
+/// silu_times() of several: no branch between them, so that their latencies overlap, and none at all. The
+/// divisor 1 + e^-gate, at most 2^127, stands times silu_unit, where its reciprocal is a normal number; all
+/// else is the compiler's division, so that quotients are rounded as there where gate is 0 (but for a zero's
+/// sign) or 2^-100 <= |gate| <= 2^99.
+/// @param up  times silu_unit; y may be gate
 template<int count>
 __device__ void silu_times_all(const float (&gate)[count], const float (&up)[count], float (&y)[count]) {
-    bool sure = true;
-    float divisor[count];
-    float quotient[count];
 #pragma unroll
     for (int i = 0; i < count; ++i) {
-        divisor[i] = __fadd_rn(1.0F, exponential(-gate[i]));
-        quotient[i] = quotient_if(gate[i], divisor[i], sure);
+        const float divisor = __fmaf_rn(exponential(-gate[i]), silu_unit, silu_unit);
+        y[i] = __fmul_rn(quotient_by(gate[i], divisor, reciprocal_for(divisor)), up[i]);
     }
-    if (!sure) {
-#pragma unroll
-        for (int i = 0; i < count; ++i)
-            quotient[i] = __fdiv_rn(gate[i], divisor[i]);
-    }
-#pragma unroll
-    for (int i = 0; i < count; ++i)
-        y[i] = __fmul_rn(quotient[i], up[i]);
 }
 
 } // namespace quantscope::kernels

@@ -70,6 +70,15 @@ __device__ inline void wait_for_stage(std::uint32_t empty, int parity) {
     fence_shared_accesses();
 }
 
+/// Four matrices of 8 x 8 halves, whose columns a lane holds as fragments do, to shared memory by rows.
+/// @param to  in lane 8m + r: where the 16 bytes of row r of matrix m go
+__device__ inline void store_transposed(std::uint32_t to, std::uint32_t m0, std::uint32_t m1,
+                                        std::uint32_t m2, std::uint32_t m3) {
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(m0),
+                 "r"(m1), "r"(m2), "r"(m3)
+                 : "memory");
+}
+
 /// A stage of a ring of mbarriers, and the parity of its turn.
 template<int stages>
 struct RingPlace {
@@ -107,6 +116,35 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
                  "[%0], [%1], %2, [%3], %4;" ::"r"(shared),
                  "l"(global), "r"(bytes), "r"(barrier), "l"(policy)
                  : "memory");
+}
+
+// The other way: a box of a matrix that `map` describes (base/tensor_map.h), which is cut where the matrix
+// ends. What ordinary stores wrote to shared memory needs fence_shared_accesses() before.
+__device__ inline void store_box(const void* map, int column, int row, std::uint32_t shared) {
+    asm volatile(
+        "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map),
+        "r"(column), "r"(row), "r"(shared)
+        : "memory");
+}
+/// Asks for the map itself, so that the first copy does not wait for it.
+__device__ inline void prefetch_map(const void* map) {
+    asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+/// Adds floats to what is there, each sum rounded once; subnormal ones may count as zeros.
+__device__ inline void add_box(const void* map, int column, int row, std::uint32_t shared) {
+    asm volatile(
+        "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%1, %2}], [%3];" ::"l"(
+            map),
+        "r"(column), "r"(row), "r"(shared)
+        : "memory");
+}
+__device__ inline void commit_bulk() {
+    asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
+/// Returns once at most `pending` of this thread's groups still read shared memory.
+template<int pending>
+__device__ void wait_bulk_reads() {
+    asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(pending) : "memory");
 }
 
 // --- clusters ---

@@ -18,7 +18,12 @@ namespace {
 constexpr int batch = 2048;
 constexpr int copies = 3;  ///< of the weights, so that the L2 cache does not hold them
 constexpr int rounds = 12; ///< turn about; the first one is not counted
+constexpr int steady_rounds = 3;
 constexpr float steady_ms = 120.0F;
+
+constexpr int largest_code(WeightFormat format) {
+    return format == WeightFormat::int4 ? 7 : 127;
+}
 
 /// A matrix as codes or halves [rows][cols], or in slabs.
 struct Matrix {
@@ -38,7 +43,7 @@ struct Matrix {
         t.layout = layout;
         t.out = values.data();
         t.scales = scales.data();
-        t.largest_code = format == WeightFormat::int4 ? 7 : 127;
+        t.largest_code = largest_code(format);
         return transform_rows(t, {stream});
     }
 };
@@ -46,14 +51,14 @@ struct Matrix {
 struct Contender {
     std::string name;
     std::function<Status(int copy)> run;
-    std::vector<float> times{};
-    float steady = 0; ///< ms
-
-    float median() {
-        std::sort(times.begin(), times.end());
-        return times[times.size() / 2];
-    }
+    std::vector<float> times{};  ///< ms, turn about
+    std::vector<float> steady{}; ///< ms, each alone
 };
+
+float median(std::vector<float> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
 
 /// What one format multiplies.
 struct Operands {
@@ -107,13 +112,20 @@ Status bench_shape(int rows, int cols, CublasLt* lt8, CublasLt* lt16, cudaStream
     for (const WeightFormat format : {WeightFormat::int4, WeightFormat::int8, WeightFormat::f16}) {
         Operands& o = operands[static_cast<int>(format)];
         QS_TRY(make_operands(format, rows, cols, w, x, o, stream));
-        contenders.push_back({names[static_cast<int>(format)], [&o, &out, stream](int copy) {
-                                  StreamGemm gemm{
-                                      &o.packed[copy], o.slabs.values.data(), o.slabs.scales.data(), batch,
-                                      out.data(),      Epilogue::store_f32};
-                                  gemm.layout = RowLayout::slabs;
-                                  return wgmma_gemm(gemm, stream);
-                              }});
+        const auto run_storing = [&o, &out, format, stream](Epilogue epilogue) {
+            return [&o, &out, format, stream, epilogue](int copy) {
+                StreamGemm gemm{
+                    &o.packed[copy], o.slabs.values.data(), o.slabs.scales.data(), batch, out.data(),
+                    epilogue};
+                gemm.overlap_previous = true; // as the engine's products
+                gemm.layout = RowLayout::slabs;
+                gemm.code_shift = code_shift(gemm.layout, largest_code(format));
+                return wgmma_gemm(gemm, stream);
+            };
+        };
+        contenders.push_back({names[static_cast<int>(format)], run_storing(Epilogue::store_f32)});
+        if (format == WeightFormat::int4)
+            contenders.push_back({"int4 -> f16", run_storing(Epilogue::store_f16)});
     }
     const auto add_library = [&](CublasLt* lt, CublasLt::Type type, WeightFormat format,
                                  const char* name) -> Status {
@@ -138,16 +150,18 @@ Status bench_shape(int rows, int cols, CublasLt* lt8, CublasLt* lt16, cudaStream
                 c.times.push_back(ms / copies);
         }
     }
-    for (Contender& c : contenders) {
-        const int turns = static_cast<int>(steady_ms / copies / c.median()) + 1;
-        QS_TRY(run_turns(c, turns / 2, c.steady, stream));
-        QS_TRY(run_turns(c, turns, c.steady, stream));
-        c.steady /= static_cast<float>(turns * copies);
-    }
+    for (int round = 0; round < steady_rounds; ++round)
+        for (Contender& c : contenders) {
+            const int turns = static_cast<int>(steady_ms / copies / median(c.times)) + 1;
+            float ms = 0;
+            QS_TRY(run_turns(c, turns / 2, ms, stream));
+            QS_TRY(run_turns(c, turns, ms, stream));
+            c.steady.push_back(ms / static_cast<float>(turns * copies));
+        }
     std::printf("%5d x %5d:", rows, cols);
     const auto rate = [&](float ms) { return 2.0 * rows * cols * batch / ms / 1e9; };
     for (Contender& c : contenders)
-        std::printf("  %s %.0f %.0f", c.name.c_str(), rate(c.median()), rate(c.steady));
+        std::printf("  %s %.0f %.0f", c.name.c_str(), rate(median(c.times)), rate(median(c.steady)));
     std::printf("\n");
     return {};
 }
@@ -170,7 +184,7 @@ Status bench_many_rows(cudaStream_t stream) {
         std::printf("%s\n", opened.message.c_str());
     std::printf(
         "GEMM at M=2048, TOP/s turn about (one clock for all) and each alone for 0.2 s (its own clock "
-        "under the power limit); Lt: cuBLASLt\n");
+        "under the power limit; median of three); Lt: cuBLASLt\n");
     for (const auto& [rows, cols] : {std::pair{12288, 4096}, {4096, 4096}, {22016, 4096}, {4096, 11008}})
         QS_TRY(bench_shape(rows, cols, opened.ok() ? &lt8 : nullptr, opened.ok() ? &lt16 : nullptr, stream));
     return {};

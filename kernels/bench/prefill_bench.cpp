@@ -137,6 +137,7 @@ class Layer {
         StreamGemm g{&weights, input_.data(), scales_.data(), tokens, out.data(), epilogue};
         g.overlap_previous = true;
         g.layout = RowLayout::slabs;
+        g.code_shift = code_shift(g.layout, largest_code());
         g.split_sums = &sums_;
         return g;
     }
@@ -153,9 +154,11 @@ class Layer {
         t.layout = RowLayout::slabs;
         t.out = input_.data();
         t.scales = scales_.data();
-        t.largest_code = format_ == WeightFormat::int4 ? 7 : 127;
+        t.largest_code = largest_code();
         return transform_rows(t, how());
     }
+
+    int largest_code() const { return format_ == WeightFormat::int4 ? 7 : 127; }
 
     WeightFormat format_{};
     cudaStream_t stream_{};

@@ -210,11 +210,17 @@ Status StepModel::layer_separately(int index, cudaStream_t stream) {
     int kernel = 0;
     const auto wanted = [&] { return (skip >> static_cast<unsigned>(kernel++) & 1U) == 0; };
     const auto product = [&](StepLinear linear, float* out, Epilogue epilogue) -> Status {
-        return wanted()
-                   ? multiply({&weights_[index * linears_a_layer + static_cast<int>(linear)], codes_.data(),
-                               scales_.data(), step.rows, out, epilogue, true, layout_, &split_sums_},
-                              stream)
-                   : Status{};
+        StreamGemm gemm{&weights_[index * linears_a_layer + static_cast<int>(linear)],
+                        codes_.data(),
+                        scales_.data(),
+                        step.rows,
+                        out,
+                        epilogue,
+                        true,
+                        layout_,
+                        &split_sums_};
+        gemm.code_shift = code_shift(layout_, step.largest_code);
+        return wanted() ? multiply(gemm, stream) : Status{};
     };
     const auto transform = [&](const float* x, int cols, const float* gamma, bool normalize,
                                int hadamard) -> Status {

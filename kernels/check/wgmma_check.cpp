@@ -24,12 +24,15 @@ struct Case {
     int cols;
     Epilogue epilogue;
     int variant;
+    bool w4a8 = false;
+
+    int largest_code() const { return format == WeightFormat::int4 && !w4a8 ? 7 : 127; }
 };
 
 std::string name_of(const Case& c) {
     const char* const formats[] = {"int4", "int8", "f16"};
     const char* const epilogues[] = {" -> f16", "", " + residual", ", SiLU"};
-    return std::string("wgmma ") + formats[static_cast<int>(c.format)] +
+    return std::string("wgmma ") + formats[static_cast<int>(c.format)] + (c.w4a8 ? " by int8" : "") +
            epilogues[static_cast<int>(c.epilogue)] + " " + std::to_string(c.batch) + " x " +
            std::to_string(c.rows) + " x " + std::to_string(c.cols) + " variant " + std::to_string(c.variant);
 }
@@ -55,7 +58,7 @@ Status transform(const DeviceBuffer<float>& x, const Case& c, BothLayouts& out, 
     t.rows = c.batch;
     t.cols = c.cols;
     t.store = halves ? RowStore::f16 : RowStore::codes;
-    t.largest_code = c.format == WeightFormat::int4 ? 7 : 127;
+    t.largest_code = c.largest_code();
     t.scales = out.scales.data();
     t.out = out.rows.data();
     QS_TRY(transform_rows(t, {}));
@@ -66,11 +69,14 @@ Status transform(const DeviceBuffer<float>& x, const Case& c, BothLayouts& out, 
     std::vector<std::uint8_t> slabs;
     QS_TRY(download(out.rows, rows, "transforming rows"));
     QS_TRY(download(out.slabs, slabs, "transforming rows to slabs"));
+    const int shift = halves ? 0 : code_shift(RowLayout::slabs, c.largest_code());
+    const std::uint32_t kept = 0x01010101U * (0xFFU << shift & 0xFFU);
     for (int row = 0; row < c.batch && result.passed; ++row) {
         for (std::size_t word = 0; word < slab_row_bytes / 4 && result.passed; ++word) {
             std::uint32_t expected = 0;
             if (word < row_bytes / 4)
                 std::memcpy(&expected, rows.data() + static_cast<std::size_t>(row) * row_bytes + word * 4, 4);
+            expected = expected << shift & kept;
             std::uint32_t stored = 0;
             std::memcpy(&stored, slabs.data() + slab_offset(c.batch, row, static_cast<int>(word), halves), 4);
             if (stored != expected) {
@@ -142,6 +148,7 @@ Status check(const Case& c, SplitSums& sums, std::mt19937& random, CheckResult& 
     QS_TRY(multiply(gemm, nullptr));
     gemm.activations = in.slabs.data();
     gemm.layout = RowLayout::slabs;
+    gemm.code_shift = code_shift(gemm.layout, c.largest_code());
     gemm.split_sums = &sums;
     gemm.out = out.data();
     QS_TRY(wgmma_gemm(gemm, nullptr, c.variant));
@@ -215,8 +222,8 @@ struct HeadOutputs {
 };
 
 /// Heads written by the product itself and by a kernel of their own.
-Status check_heads(WeightFormat format, std::mt19937& random, CheckResult& result) {
-    const AttentionShape shape{3, 2, 128, 200};
+Status check_heads(WeightFormat format, int heads, std::mt19937& random, CheckResult& result) {
+    const AttentionShape shape{heads, 2, 128, 200};
     const Case c{format, 331, shape.qkv_size(), 456, Epilogue::store_f32, 0};
     constexpr int slots = 3;
     std::vector<std::int32_t> row_slots;
@@ -256,6 +263,7 @@ Status check_heads(WeightFormat format, std::mt19937& random, CheckResult& resul
         append.sines = sines.data();
         StreamGemm gemm{&packed, in.slabs.data(), in.scales.data(), c.batch, to.qkv.data(), c.epilogue};
         gemm.layout = RowLayout::slabs;
+        gemm.code_shift = code_shift(gemm.layout, c.largest_code());
         const bool together = &to == outputs;
         if (together)
             gemm.append = &append;
@@ -299,8 +307,10 @@ void check_wgmma(std::mt19937& random, CheckList& results) {
     struct Shape {
         int batch, rows, cols;
     };
-    const Shape shapes[] = {{1, 16, 64},       {17, 100, 200},   {300, 270, 1100},
-                            {2048, 6000, 456}, {64, 1040, 4096}, {33, 300, 11008}};
+    const Shape shapes[] = {
+        {1, 16, 64},      {17, 100, 200},   {300, 270, 1100}, {2048, 6000, 456},
+        {64, 1040, 4096}, {33, 300, 11008}, {600, 6000, 200}}; // 141 tiles of variant 0: the last nine by
+                                                               // halves, on 132
     for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4, WeightFormat::f16}) {
         for (int variant = 0; variant < wgmma_variants; ++variant)
             for (const Shape& s : shapes) {
@@ -314,16 +324,24 @@ void check_wgmma(std::mt19937& random, CheckList& results) {
                 const Case c{format, 139, 392, 1100, epilogue, variant};
                 run_check(results, name_of(c), [&](CheckResult& r) { return check(c, sums, random, r); });
             }
+            const Case halved{format, 600, 6016, 200, epilogue, 0};
+            run_check(results, name_of(halved),
+                      [&](CheckResult& r) { return check(halved, sums, random, r); });
         }
+    }
+    for (int variant = 0; variant < wgmma_variants; ++variant) {
+        const Case c{WeightFormat::int4, 100, 1300, 1100, Epilogue::store_f32, variant, true};
+        run_check(results, name_of(c), [&](CheckResult& r) { return check(c, sums, random, r); });
     }
     const Case long_shares{WeightFormat::int8, 100, 1300, 11008, Epilogue::store_f32, 1};
     run_check(results, name_of(long_shares),
               [&](CheckResult& r) { return check(long_shares, sums, random, r); });
     for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4, WeightFormat::f16})
-        run_check(results,
-                  std::string("wgmma heads: RoPE and KV cache, format ") +
-                      std::to_string(static_cast<int>(format)),
-                  [&](CheckResult& r) { return check_heads(format, random, r); });
+        for (const int heads : {3, 64}) // with 64 the last tiles by halves, on 132 multiprocessors
+            run_check(results,
+                      "wgmma " + std::to_string(heads) + " heads: RoPE and KV cache, format " +
+                          std::to_string(static_cast<int>(format)),
+                      [&](CheckResult& r) { return check_heads(format, heads, random, r); });
     run_check(results, "wgmma f16: the same bits at any batch and variant",
               [&](CheckResult& r) { return check_invariance(random, r); });
 }

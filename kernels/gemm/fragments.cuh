@@ -45,7 +45,8 @@ struct Tile<WeightFormat::int4> {
         mma_s8(acc, step0, act[0], act[1]);
         mma_s8(acc, step1, act[2], act[3]);
     }
-    static __device__ int finish(int acc) { return acc >> 4; }
+    /// @param code_shift  of what activations' codes are multiplied by
+    static __device__ int finish(int acc, int code_shift = 0) { return acc >> (4 + code_shift); }
 };
 
 template<>
@@ -59,7 +60,7 @@ struct Tile<WeightFormat::int8> {
         mma_s8(acc, step0, act[0], act[1]);
         mma_s8(acc, step1, act[2], act[3]);
     }
-    static __device__ int finish(int acc) { return acc; }
+    static __device__ int finish(int acc, int code_shift = 0) { return acc >> code_shift; }
 };
 
 template<>
@@ -74,7 +75,7 @@ struct Tile<WeightFormat::f16> {
             mma_f16(acc, a, act[2 * s], act[2 * s + 1]);
         }
     }
-    static __device__ float finish(float acc) {
+    static __device__ float finish(float acc, int /*code_shift*/ = 0) {
         return acc;
     }
 };

@@ -32,6 +32,7 @@ struct StreamGemm {
     RowLayout layout = RowLayout::rows;    ///< of the activations; slabs: wgmma_gemm() takes them
     const SplitSums* split_sums = nullptr; ///< for wgmma_gemm() of few rows
     const HeadAppend* append = nullptr;    ///< for wgmma_gemm(): see multiply_and_append()
+    int code_shift = 0;                    ///< of the activations, by code_shift()
 };
 
 constexpr int max_stream_batch = 32;

@@ -26,6 +26,27 @@ struct Device {
     }
 };
 
+/// What leaves, and where to, for the copy engine where it takes that.
+template<class B>
+Status describe_outputs(const StreamGemm& gemm, Arguments& a) {
+    const bool pairs = gemm.epilogue == Epilogue::silu_mul;
+    const bool halves = gemm.epilogue == Epilogue::store_f16;
+    const int channels = pairs ? a.rows / 2 : a.rows;
+    a.form = pairs ? OutputForm::pairs : halves ? OutputForm::halves : OutputForm::floats;
+    if (gemm.append != nullptr) {
+        a.form = OutputForm::heads;
+        a.append = *gemm.append;
+        return {};
+    }
+    a.mapped = channels % (halves ? 8 : 4) == 0 && reinterpret_cast<std::uintptr_t>(gemm.out) % 16 == 0;
+    if (!a.mapped)
+        return {};
+    const int box_rows = pairs    ? Piece<B, OutputForm::pairs>::rows
+                         : halves ? Piece<B, OutputForm::halves>::rows
+                                  : Piece<B, OutputForm::floats>::rows;
+    return encode({gemm.out, gemm.batch, channels, halves, box_rows}, a.out_map);
+}
+
 template<class B>
 Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_t stream) {
     const PackedWeights& weights = *gemm.weights;
@@ -40,8 +61,8 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
     a.col_tiles = weights.col_tiles();
     a.batch = gemm.batch;
     a.epilogue = gemm.epilogue;
-    if (gemm.append != nullptr)
-        a.append = *gemm.append;
+    a.code_shift = gemm.code_shift;
+    a.unit = std::ldexp(1.0F, -gemm.code_shift - (B::format == WeightFormat::int4 ? 4 : 0));
     a.slabs = (a.col_tiles + B::slab_tiles - 1) / B::slab_tiles;
     a.row_blocks = (a.row_tiles + B::row_tiles - 1) / B::row_tiles;
     a.batch_blocks = (a.batch + B::cols - 1) / B::cols;
@@ -54,6 +75,8 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
         a.arrived = gemm.split_sums->arrived.data();
         blocks = std::min(tiles * a.slabs, device.multiprocessors);
     }
+    if constexpr (!B::in_parts)
+        QS_TRY(describe_outputs<B>(gemm, a));
     if constexpr (B::in_parts)
         blocks = tiles * B::parts;
     return launch("wgmma_gemm", wgmma_gemm_kernel<B>, dim3(blocks), dim3(threads), B::shared_bytes,
@@ -67,23 +90,23 @@ Status launch_variant(const StreamGemm& gemm, const Device& device, int variant,
     constexpr bool int4 = format == WeightFormat::int4;
     const auto go = [&](auto blocking) { return launch_blocking<decltype(blocking)>(gemm, device, stream); };
     if (variant == 0)
-        return go(Blocking<format, Groups::rows, 256, 4, Slabs::tiles>{});
+        return go(Blocking < format, Groups::rows, 256, 4, Slabs::tiles, int4 ? 4 : 2 > {});
     if constexpr (f16) {
         if (variant == 1)
-            return go(Blocking<format, Groups::rows, 128, 6, Slabs::tiles>{});
+            return go(Blocking<format, Groups::rows, 128, 6, Slabs::tiles, 2>{});
         if (variant == 2)
-            return go(Blocking<format, Groups::columns, 128, 8, Slabs::tiles>{});
-        return go(Blocking<format, Groups::columns, 64, 12, Slabs::tiles>{});
+            return go(Blocking<format, Groups::columns, 128, 8, Slabs::tiles, 2>{});
+        return go(Blocking<format, Groups::columns, 64, 12, Slabs::tiles, 1>{});
     } else {
         if (variant == 1)
-            return go(Blocking < format, Groups::rows, 128, int4 ? 8 : 6, Slabs::shares > {});
+            return go(Blocking < format, Groups::rows, 128, int4 ? 8 : 6, Slabs::shares, 2 > {});
         if (variant == 2)
-            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 2 > {});
+            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 0, 4 > {});
         if (variant == 3)
-            return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 2 > {});
+            return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 0, 4 > {});
         if (variant == 4)
-            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 2, 2 > {});
-        return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 2, 2 > {});
+            return go(Blocking < format, Groups::rows, 64, int4 ? 4 : 3, Slabs::parts, 0, 2 > {});
+        return go(Blocking < format, Groups::rows, 32, int4 ? 7 : 4, Slabs::parts, 0, 2 > {});
     }
 }
 
@@ -103,7 +126,9 @@ double cost(const StreamGemm& gemm, const Device& device, TileSize size, bool sp
     const double copies = (std::min(size.cols, gemm.batch) * 128.0 + weight_bytes) / 40.0;
     const double share = static_cast<double>(tiles) / device.multiprocessors;
     const double joining = 16.0; // slabs' worth
-    const double turns = split ? share + joining / w.col_tiles() : std::ceil(share);
+    double turns = split ? share + joining / w.col_tiles() : std::ceil(share);
+    if (size.cols == 256 && gemm.batch > 128 && share > 1 && turns - share >= 0.5) // the last turn's tiles by halves
+        turns -= 0.4;
     return turns * std::max(products, copies);
 }
 
@@ -147,8 +172,7 @@ Status wgmma_gemm_appends(const StreamGemm& gemm, const HeadAppend& append, bool
     wgmma_detail::Device device;
     QS_TRY(device.ask());
     const AttentionShape& shape = append.rows.shape;
-    appends = append.rows.key_codes == nullptr &&
-              shape.head_dim == wgmma_detail::HeadWriter<wgmma_detail::consumers>::head_dim &&
+    appends = append.rows.key_codes == nullptr && shape.head_dim == wgmma_detail::HeadWriter::head_dim &&
               gemm.weights->rows == shape.qkv_size() && wgmma_detail::pick_variant(gemm, device) == 0;
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include "kernels/base/device.cuh"
 #include "kernels/gemm/wgmma_division.cuh"
+#include "kernels/gemm/wgmma_outbox.cuh"
 
 /// wgmma_gemm's kernel: one thread asks for copies, two warpgroups multiply.
 namespace quantscope::kernels::wgmma_detail {
@@ -39,18 +40,22 @@ class Producer {
     struct Cursor {
         Segments<B> segments;
         Segment segment{};
+        int cols = B::cols; ///< batch rows of the segment
         bool valid;
         __device__ explicit Cursor(const Arguments& a) : segments(a) { valid = segments.next(segment); }
         __device__ void advance() {
-            if (++segment.first_slab == segment.end_slab)
-                valid = segments.next(segment);
+            if (++segment.first_slab < segment.end_slab)
+                return;
+            valid = segments.next(segment);
+            if (B::halves_last && !valid && cols == B::cols) {
+                cols /= 2;
+                valid = segments.next_half(segment);
+            }
         }
     };
 
-    /// Rows of the segment's batch tile that exist.
-    __device__ int rows_of(const Cursor& c) const {
-        return min(B::cols, a_.batch - c.segment.batch_block * B::cols);
-    }
+    /// Batch rows of the segment that exist.
+    __device__ int rows_of(const Cursor& c) const { return min(c.cols, a_.batch - c.segment.first_row); }
 
     /// Also says how many bytes the stage will hold.
     __device__ void copy_weights(const Cursor& c, int stage) const {
@@ -70,7 +75,7 @@ class Producer {
 
     __device__ void copy_rows(const Cursor& c, int stage) const {
         const std::size_t first =
-            static_cast<std::size_t>(c.segment.first_slab) * a_.batch + c.segment.batch_block * B::cols;
+            static_cast<std::size_t>(c.segment.first_slab) * a_.batch + c.segment.first_row;
         copy_bulk(ring_.rows(stage), a_.activations + first * slab_bytes, rows_of(c) * slab_bytes,
                   ring_.full(stage));
     }
@@ -118,7 +123,7 @@ class Consumer {
     __device__ Consumer(const Arguments& a, const Ring<B>& ring)
         : a_(a), ring_(ring), lane_(static_cast<int>(threadIdx.x) % 32),
           group_(static_cast<int>(threadIdx.x) / 128) {
-        row_tile_ = static_cast<int>(threadIdx.x) / 32 % B::row_tiles;
+        row_tile_ = Outbox<B>::row_tile(B::takes_heads && a.form == OutputForm::heads);
         first_col_ = B::groups == Groups::columns ? group_ * B::group_cols : 0;
     }
 
@@ -131,26 +136,25 @@ class Consumer {
 
   private:
     __device__ void run_tiles() {
-        wait_for_previous_kernel(); // scales and residual
+        wait_for_previous_kernel(); // scales; and it may still read what is written here
+        const Outbox<B> box(a_, ring_);
         Segments<B> segments(a_);
         Segment segment;
-        while (segments.next(segment)) {
-            Acc acc[accumulators];
-            const auto output_of = [&] {
-                return Output<B::format>(a_, segment.row_block * B::row_tiles + row_tile_,
-                                         segment.batch_block * B::cols + first_col_, lane_);
-            };
-            const int slabs = segment.end_slab - segment.first_slab;
-            if constexpr (B::split) {
-                multiply(slabs, acc);
-                if (join(segment, acc))
-                    write(output_of(), segment, acc);
-            } else {
-                const Output<B::format> output = output_of(); // its scales come while the products are made
-                multiply(slabs, acc);
-                write(output, segment, acc);
-            }
-        }
+        while (segments.next(segment))
+            run_tile<accumulators>(segment, box);
+        if constexpr (B::halves_last)
+            if (segments.next_half(segment))
+                run_tile<accumulators / 2>(segment, box);
+        box.finish();
+    }
+
+    template<int count>
+    __device__ void run_tile(const Segment& segment, const Outbox<B>& box) {
+        Acc acc[count];
+        const auto scales = box.ask_scales(segment, row_tile_);
+        multiply(segment.end_slab - segment.first_slab, acc);
+        if (join(segment, acc))
+            box.write(segment, scales, acc);
     }
 
     /// A part of one tile. Every block sends the others their batch rows' sums.
@@ -169,7 +173,7 @@ class Consumer {
         if (any)
             multiply(segment.end_slab - segment.first_slab, acc);
 
-        auto* const inbox = reinterpret_cast<int4*>(ring_.exchange()) + threadIdx.x;
+        auto* const inbox = reinterpret_cast<int4*>(ring_.outgoing()) + threadIdx.x;
         const auto place = [&](int from, int v) { return (from * (mine / 4) + v) * consumers; };
         cluster_wait(); // all blocks have started
 #pragma unroll
@@ -197,7 +201,8 @@ class Consumer {
     }
 
     /// While the tensor cores take one slab, the next one's fragments are loaded; two sets of registers.
-    __device__ void multiply(int slabs, Acc (&acc)[accumulators]) {
+    template<int count>
+    __device__ void multiply(int slabs, Acc (&acc)[count]) {
         Fragments even;
         Fragments odd;
         fetch(even);
@@ -216,7 +221,8 @@ class Consumer {
         load_fragments<B>(ring_.weight_vectors(at_.stage), row_tile_, lane_, a);
     }
 
-    __device__ void step(Fragments& now, Fragments& next, Acc (&acc)[accumulators], int i, int slabs) {
+    template<int count>
+    __device__ void step(Fragments& now, Fragments& next, Acc (&acc)[count], int i, int slabs) {
         const std::uint64_t rows = slab_descriptor(ring_.rows(at_.stage) + first_col_ * slab_bytes);
         wgmma_fence();
 #pragma unroll
@@ -241,23 +247,10 @@ class Consumer {
         oldest_.advance();
     }
 
-    __device__ void write(const Output<B::format>& output, [[maybe_unused]] const Segment& segment,
-                          const Acc (&acc)[accumulators]) const {
-        if constexpr (B::appends) {
-            if (a_.append.cosines != nullptr) {
-                output.write_head(acc, ring_.staging(0), segment.row_block);
-                return;
-            }
-        }
-        if (B::staged && output.can_stage())
-            output.write_staged(acc, ring_.staging(group_), 2 + group_);
-        else
-            output.write(acc);
-    }
-
     /// Whether this block writes the tile: all of its slabs were multiplied here, or this block comes last
     /// of those that share it, and has added the others' sums.
-    __device__ bool join([[maybe_unused]] const Segment& s, [[maybe_unused]] Acc (&acc)[accumulators]) const {
+    template<int count>
+    __device__ bool join([[maybe_unused]] const Segment& s, [[maybe_unused]] Acc (&acc)[count]) const {
         if constexpr (B::split) {
             if (s.end_slab - s.first_slab == a_.slabs)
                 return true;
@@ -304,10 +297,6 @@ class Consumer {
                threadIdx.x;
     }
 
-    static __device__ void consumer_barrier() {
-        asm volatile("bar.sync 1, %0;" ::"n"(consumers) : "memory");
-    }
-
     const Arguments& a_;
     const Ring<B>& ring_;
     int lane_;
@@ -332,8 +321,11 @@ __global__ void __launch_bounds__(threads, B::blocks_a_multiprocessor)
     let_next_kernel_start();
     if (threadIdx.x >= consumers) {
         release_registers<B::producer_registers>();
-        if (threadIdx.x == consumers)
+        if (threadIdx.x == consumers) {
+            if (!B::in_parts && a.mapped)
+                prefetch_map(&a.out_map);
             Producer<B>(a, ring).run();
+        }
         if constexpr (B::in_parts) { // as the consumers: a barrier is for all threads
             cluster_wait();
             cluster_arrive();

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "kernels/base/exponential.cuh"
+#include "kernels/base/tensor_map.h"
 #include "kernels/gemm/fragments.cuh"
-#include "kernels/gemm/wgmma_heads.cuh"
+#include "kernels/gemm/multiply.h"
 
 #include <cstdint>
 #include <type_traits>
@@ -12,8 +13,17 @@ namespace quantscope::kernels::wgmma_detail {
 
 constexpr int consumers = 256; ///< threads: two warpgroups
 
-/// Shared memory of a warpgroup's outputs: two buffers of 32 batch rows by 64 channels.
-constexpr int staging_bytes = 2 * 32 * 64 * 4;
+__device__ inline void consumer_barrier() {
+    asm volatile("bar.sync 1, %0;" ::"n"(consumers) : "memory");
+}
+
+/// What leaves a block (Outbox).
+enum class OutputForm {
+    floats,
+    halves,
+    pairs, ///< floats of Epilogue::silu_mul
+    heads, ///< of q, k and v, of which a tile is one: RoPE, and k and v to the cache
+};
 
 struct Arguments {
     const std::uint8_t* tiles;
@@ -29,9 +39,14 @@ struct Arguments {
     int slabs;
     int row_blocks;
     int batch_blocks;
+    int code_shift; ///< of what the codes are multiplied by, as a power of two
+    float unit;     ///< of the sums: 2^-code_shift, times 2^-4 for int4
     std::int32_t* sums;
     std::int32_t* arrived;
-    HeadAppend append; ///< without tables: outputs are written as the epilogue says
+    CUtensorMap out_map; ///< of `out`, in boxes of `form`, if it could be mapped
+    bool mapped;
+    OutputForm form;
+    HeadAppend append; ///< for OutputForm::heads
 };
 
 /// Writes a warp's accumulators: those of 16 weight rows and 2 * count batch rows. Lane 4g + t holds weight
@@ -48,52 +63,6 @@ class Output {
             scales_[0] = a.weight_scales[row_tile * 16 + lane_row_];
             scales_[1] = a.weight_scales[row_tile * 16 + lane_row_ + 8];
         }
-    }
-
-    /// Whether write_staged() takes this output: f32, vectors of four aligned.
-    __device__ bool can_stage() const {
-        return a_.epilogue != Epilogue::store_f16 &&
-               (a_.epilogue == Epilogue::silu_mul ? a_.rows / 2 : a_.rows) % 4 == 0;
-    }
-
-    /// The warpgroup's four warps together: through shared memory, so that what a warp writes at once is
-    /// contiguous. @param staging staging_bytes of its own; @param barrier of its own
-    template<int count>
-    __device__ void write_staged(const Acc (&acc)[count], float* staging, int barrier) const {
-        if (a_.epilogue == Epilogue::silu_mul)
-            write_staged_as<true>(acc, staging, barrier);
-        else
-            write_staged_as<false>(acc, staging, barrier);
-    }
-
-    /// Both warpgroups together: q, k and v, of which a tile is one head. @param staging of both
-    template<int count>
-    __device__ void write_head(const Acc (&acc)[count], float* staging, int head) const {
-        constexpr int width = HeadWriter<consumers>::head_dim;
-        const int first_batch_row = batch_row_ - lane_ % 4 * 2;
-        HeadWriter<consumers> writer(a_.append, head, first_batch_row, a_.batch,
-                                     static_cast<int>(threadIdx.x));
-        float scales[8];
-        ask_scales(0, scales);
-        const int channel = row_tile_ % 8 * 16 + lane_row_;
-        float* const put = staging + place(lane_ % 4 * 2, channel, width);
-        float* const put_8 = staging + place(lane_ % 4 * 2, channel + 8, width);
-        const float* const get = staging + place(writer.row(), writer.element(), width);
-#pragma unroll
-        for (int chunk = 0; chunk < count / 16; ++chunk) {
-            const int buffer = chunk % 2 * (staging_bytes / 4);
-            writer.ask();
-            float y[16];
-            scale_chunk(acc, chunk, scales, y);
-            if (chunk + 1 < count / 16)
-                ask_scales(chunk + 1, scales);
-#pragma unroll
-            for (int n = 0; n < 16; ++n)
-                (n % 4 < 2 ? put : put_8)[buffer + (n / 4 * 8 + n % 2) * width] = y[n];
-            heads_barrier();
-            writer.take(get + buffer);
-        }
-        heads_barrier(); // the next tile begins with the first buffer
     }
 
     /// What `count` accumulators need from memory: to be asked for before they are done.
@@ -128,121 +97,7 @@ class Output {
         }
     }
 
-    template<int count>
-    __device__ void write(const Acc (&acc)[count]) const {
-#pragma unroll
-        for (int chunk = 0; chunk < count / 16; ++chunk) {
-            Inputs<16> in;
-            ask(chunk * 4, in);
-            write(acc + chunk * 16, chunk * 4, in);
-        }
-    }
-
   private:
-    /// 32 batch rows at a time; two buffers, so that one barrier each is enough.
-    template<bool pairs, int count>
-    __device__ void write_staged_as(const Acc (&acc)[count], float* staging, int barrier) const {
-        constexpr int width = pairs ? 32 : 64; // channels of the warpgroup
-        constexpr int vectors = width / 4;     // of four floats a batch row
-        constexpr int passes = vectors * 32 / 128;
-        const auto thread = static_cast<int>(threadIdx.x) % 128;
-        const int channels = pairs ? a_.rows / 2 : a_.rows;
-        const int in_group = row_tile_ % 4 * (pairs ? 8 : 16) + lane_row_;
-        const int channel = row_tile_ / 4 * width + thread % vectors * 4;
-        const int first_batch_row = batch_row_ - lane_ % 4 * 2;
-        const int rows = channel < channels ? a_.batch - first_batch_row - thread / vectors : 0;
-        const auto step = static_cast<std::ptrdiff_t>(128 / vectors) * channels; // from pass to pass
-        float* to = static_cast<float*>(a_.out) +
-                    static_cast<std::size_t>(first_batch_row + thread / vectors) * channels + channel;
-        const auto writes = [&](int chunk, int pass) { return chunk * 32 + pass * (128 / vectors) < rows; };
-        const bool add = a_.epilogue == Epilogue::add_residual;
-        float4 before[passes];
-        const auto ask = [&](int chunk, const float* from) {
-#pragma unroll
-            for (int pass = 0; pass < passes; ++pass)
-                before[pass] = add && writes(chunk, pass)
-                                   ? *reinterpret_cast<const float4*>(from + pass * step)
-                                   : float4{0.0F, 0.0F, 0.0F, 0.0F};
-        };
-        ask(0, to);
-        float scales[8];
-        ask_scales(0, scales);
-        float* const put = staging + place(lane_ % 4 * 2, in_group, width);
-        float* const put_8 = staging + place(lane_ % 4 * 2, in_group + 8, width);
-        const float* const get = staging + place(thread / vectors, thread % vectors * 4, width);
-#pragma unroll
-        for (int chunk = 0; chunk < count / 16; ++chunk) {
-            const int buffer = chunk % 2 * (staging_bytes / 8);
-            float y[16]; // [4j + i], as the accumulators
-            scale_chunk(acc, chunk, scales, y);
-            if (chunk + 1 < count / 16)
-                ask_scales(chunk + 1, scales);
-            if constexpr (pairs)
-                multiply_pairs(y);
-#pragma unroll
-            for (int n = 0; n < 16; ++n)
-                if (!pairs || n % 4 < 2)
-                    (n % 4 < 2 ? put : put_8)[buffer + (n / 4 * 8 + n % 2) * width] = y[n];
-            asm volatile("bar.sync %0, 128;" ::"r"(barrier) : "memory");
-#pragma unroll
-            for (int pass = 0; pass < passes; ++pass) {
-                float4 x = *reinterpret_cast<const float4*>(get + buffer + pass * (128 / vectors) * width);
-                if (add)
-                    x = {before[pass].x + x.x, before[pass].y + x.y, before[pass].z + x.z,
-                         before[pass].w + x.w};
-                if (writes(chunk, pass))
-                    *reinterpret_cast<float4*>(to + pass * step) = x;
-            }
-            to += passes * step;
-            asm volatile("" : "+l"(to)); // else all addresses are computed, and kept, at once
-            if (add && chunk + 1 < count / 16)
-                ask(chunk + 1, to);
-        }
-        asm volatile("bar.sync %0, 128;" ::"r"(barrier)
-                     : "memory"); // the next tile begins with the first buffer
-    }
-
-    static __device__ void heads_barrier() {
-        asm volatile("bar.sync 1, %0;" ::"n"(consumers) : "memory");
-    }
-
-    /// Where a value stands in a buffer: vectors of four change places, so that no two lanes of an
-    /// instruction meet in a bank. 8 rows, and 8 vectors, further on all is the same.
-    static __device__ int place(int row, int channel, int width) {
-        return row * width + ((channel / 4 ^ row / 2 % 4 * 2) * 4 + channel % 4);
-    }
-
-    /// Scales of the batch rows of a chunk: j and i as number 2j + i.
-    __device__ void ask_scales(int chunk, float (&scales)[8]) const {
-#pragma unroll
-        for (int n = 0; n < 8; ++n)
-            scales[n] = act_scale(chunk * 4 + n / 2, n % 2);
-    }
-
-    /// Sums 16 * chunk .. + 15 times their scales.
-    template<int count>
-    __device__ void scale_chunk(const Acc (&acc)[count], int chunk, const float (&scales)[8],
-                                float (&y)[16]) const {
-#pragma unroll
-        for (int n = 0; n < 16; ++n)
-            y[n] = scaled(acc[chunk * 16 + n], scales[n / 4 * 2 + n % 2], scales_[n / 2 % 2]);
-    }
-
-    /// silu(gate) * up in place of each gate.
-    static __device__ void multiply_pairs(float (&y)[16]) {
-        float gate[8];
-        float up[8];
-#pragma unroll
-        for (int n = 0; n < 8; ++n) {
-            gate[n] = y[n / 2 * 4 + n % 2];
-            up[n] = y[n / 2 * 4 + 2 + n % 2];
-        }
-        silu_times_all(gate, up, gate);
-#pragma unroll
-        for (int n = 0; n < 8; ++n)
-            y[n / 2 * 4 + n % 2] = gate[n];
-    }
-
     __device__ float act_scale(int j, int i) const {
         return format != WeightFormat::f16 && is_in(j, i) ? __ldg(a_.act_scales + batch_row_ + j * 8 + i)
                                                           : 0.0F;
@@ -296,11 +151,12 @@ class Output {
     }
 
     /// The CPU engine's order of operations: (s_x * s_w) * acc.
-    static __device__ float scaled(Acc acc, float act_scale, float weight_scale) {
+    __device__ float scaled(Acc acc, float act_scale, float weight_scale) const {
         if constexpr (format == WeightFormat::f16)
             return acc;
         else
-            return __fmul_rn(__fmul_rn(act_scale, weight_scale), __int2float_rn(Tile<format>::finish(acc)));
+            return __fmul_rn(__fmul_rn(act_scale, weight_scale),
+                             __int2float_rn(Tile<format>::finish(acc, a_.code_shift)));
     }
 
     const Arguments& a_;

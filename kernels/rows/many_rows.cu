@@ -180,12 +180,15 @@ __global__ void __launch_bounds__(most_threads(chunks, normalize, few), blocks_a
     if (threadIdx.x == 0)
         t.scales[blockIdx.x] = scale;
     const RowCoder coder(scale, q);
+    const int shift = code_shift(t.layout, t.largest_code);
+    const std::uint32_t kept =
+        0x01010101U * (0xFFU << shift & 0xFFU); // what a byte shifts into the next, not
 #pragma unroll
     for (int i = 0; i < chunks; ++i)
 #pragma unroll
         for (int half = 0; half < 2; ++half)
             if (row.column(i, half) < stored)
-                *word_at(t, row.column(i, half), false) = coder.four(row.v[i][half]);
+                *word_at(t, row.column(i, half), false) = coder.four(row.v[i][half]) << shift & kept;
 }
 
 /// Warps of a block whose warps take `chunks` chunks each.

@@ -16,6 +16,13 @@ enum class RowLayout {
 
 constexpr int slab_bytes = 128;
 
+/// Codes stand in memory times 2^shift, which wgmma_gemm() shifts out of its sums, exactly. In slabs 4-bit
+/// codes are the upper half of their byte: where the low half is zero, rather than the upper one all ones or
+/// all zeros, the tensor cores take less power, which is what limits them (README.md).
+constexpr int code_shift(RowLayout layout, int largest_code) {
+    return layout == RowLayout::slabs && largest_code > 0 && largest_code <= 7 ? 4 : 0;
+}
+
 constexpr int slabs_of(int cols, int element_bytes) {
     return (cols * element_bytes + slab_bytes - 1) / slab_bytes;
 }

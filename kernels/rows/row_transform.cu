@@ -29,9 +29,11 @@ __device__ void store_codes(const RowTransform& t, const float* row, float* scra
     if (threadIdx.x == 0)
         t.scales[blockIdx.x] = scale;
     const auto code = [&](int i) -> std::int8_t { return i < t.cols ? code_of(row[i], scale, q) : 0; };
+    const int shift = code_shift(t.layout, t.largest_code);
+    const auto stored = [&](int i) { return static_cast<signed char>(code(i) * (1 << shift)); };
     for (int i = threadIdx.x; i < words_of(t, 1); i += blockDim.x)
         *static_cast<char4*>(word_of(t, i, false)) =
-            make_char4(code(4 * i), code(4 * i + 1), code(4 * i + 2), code(4 * i + 3));
+            make_char4(stored(4 * i), stored(4 * i + 1), stored(4 * i + 2), stored(4 * i + 3));
 }
 
 __device__ void store_halves(const RowTransform& t, const float* row) {

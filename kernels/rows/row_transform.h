@@ -13,7 +13,7 @@ namespace quantscope::kernels {
 enum class RowStore {
     f32,   ///< [rows][cols], may be the input itself
     f16,   ///< [rows][padded cols], zero padded
-    codes, ///< int8 codes [rows][padded cols], zero padded, and a scale a row
+    codes, ///< int8 codes [rows][padded cols], zero padded, and a scale a row; times 2^code_shift()
 };
 
 /// Rows of f32 on their way to a product, one pass for each row:

@@ -35,8 +35,12 @@ Status Forward::prepare(const Pass& pass, const float* x, int cols, const kernel
 
 kernels::StreamGemm Forward::product(const Pass& pass, const kernels::PackedWeights& weights, float* out,
                                      Epilogue epilogue) const {
-    return {&weights, w_.input.data(), w_.scales.data(), pass.rows, out, epilogue,
-            true,     pass.layout,     &w_.split_sums};
+    kernels::StreamGemm gemm{&weights, w_.input.data(), w_.scales.data(), pass.rows, out, epilogue};
+    gemm.overlap_previous = true;
+    gemm.layout = pass.layout;
+    gemm.code_shift = kernels::code_shift(pass.layout, largest_code(scheme_.activations));
+    gemm.split_sums = &w_.split_sums;
+    return gemm;
 }
 
 Status Forward::multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
