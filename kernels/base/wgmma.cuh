@@ -120,15 +120,15 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
 
 // The other way: a box of a matrix that `map` describes (base/tensor_map.h), which is cut where the matrix
 // ends. What ordinary stores wrote to shared memory needs fence_shared_accesses() before.
+/// Asks for the map itself, so that the first copy does not wait for it.
+__device__ inline void prefetch_map(const void* map) {
+    asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
 __device__ inline void store_box(const void* map, int column, int row, std::uint32_t shared) {
     asm volatile(
         "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%1, %2}], [%3];" ::"l"(map),
         "r"(column), "r"(row), "r"(shared)
         : "memory");
-}
-/// Asks for the map itself, so that the first copy does not wait for it.
-__device__ inline void prefetch_map(const void* map) {
-    asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
 /// Adds floats to what is there, each sum rounded once; subnormal ones may count as zeros.
 __device__ inline void add_box(const void* map, int column, int row, std::uint32_t shared) {

@@ -7,7 +7,7 @@
 /// How wgmma_gemm divides its work among blocks, warpgroups and stages of shared memory.
 namespace quantscope::kernels::wgmma_detail {
 
-constexpr int place_bytes = 8192;
+constexpr int place_bytes = 8192;        ///< of a piece of a warpgroup's outputs
 constexpr int threads = consumers + 128; ///< and a third, of which one thread asks for copies
 
 /// What the two warpgroups that multiply share of a block's tile.
@@ -23,8 +23,7 @@ enum class Slabs {
     parts,  ///< a part of one tile's; the blocks of a cluster share a tile and meet in shared memory
 };
 
-/// @tparam places_  of a warpgroup's outputs on their way out (Outbox); without, threads write them
-/// themselves
+/// @tparam places_  of a warpgroup's outputs on their way out (Outbox); 0 with parts
 /// @tparam parts_   blocks of a cluster
 template<WeightFormat format_, Groups groups_, int cols_, int stages_, Slabs division_, int places_,
          int parts_ = 1>

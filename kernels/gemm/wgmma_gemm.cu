@@ -127,7 +127,8 @@ double cost(const StreamGemm& gemm, const Device& device, TileSize size, bool sp
     const double share = static_cast<double>(tiles) / device.multiprocessors;
     const double joining = 16.0; // slabs' worth
     double turns = split ? share + joining / w.col_tiles() : std::ceil(share);
-    if (size.cols == 256 && gemm.batch > 128 && share > 1 && turns - share >= 0.5) // the last turn's tiles by halves
+    if (size.cols == 256 && gemm.batch > 128 && share > 1 &&
+        turns - share >= 0.5) // the last turn's tiles by halves
         turns -= 0.4;
     return turns * std::max(products, copies);
 }
