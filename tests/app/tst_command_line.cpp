@@ -360,6 +360,9 @@ void CommandLineTest::scoreScoresInTheSandbox() {
 )");
     const QStringList arguments{QStringLiteral("score"), QStringLiteral("--problems"), problems, samples};
     const Result result = run(arguments);
+    if (result.err.contains("cannot make a sandbox here")) {
+        QSKIP(result.err.constData());
+    }
     QVERIFY2(result.exitCode == 0, result.err.constData());
     QVERIFY2(result.out.contains("1/2 passed") && result.out.contains("pass@1: 50.00 %"),
              result.out.constData());

@@ -99,11 +99,16 @@ void KillTest::nothingIsLostAndNothingDoubled() {
     const QTemporaryDir folder;
     const QString calm = folder.filePath(QStringLiteral("calm.db"));
     const QString wild = folder.filePath(QStringLiteral("wild.db"));
+    int usualExit = 0;
     {
         QProcess app;
         startApp(app, calm);
         QVERIFY(app.waitForFinished(120'000));
-        QCOMPARE(app.exitCode(), 0);
+        usualExit = app.exitCode();
+        const QByteArray output = app.readAll();
+        constexpr int unscored = 5; // where there is no sandbox, all samples are: none may be lost all the same
+        QVERIFY2(usualExit == 0 || (usualExit == unscored && output.contains("cannot make a sandbox here")),
+                 output.constData());
     }
     const QStringList expected = CampaignFixture::samplesOf(calm);
     QCOMPARE(expected.size(), samplesInAll);
@@ -148,7 +153,7 @@ void KillTest::nothingIsLostAndNothingDoubled() {
         startApp(*app, wild);
         QVERIFY(app->waitForFinished(120'000));
     }
-    QVERIFY2(app->exitCode() == 0, app->readAll().constData());
+    QVERIFY2(app->exitCode() == usualExit, app->readAll().constData());
 
     QCOMPARE(CampaignFixture::samplesOf(wild),
              expected); // completion and verdict of each, none lost, none double
