@@ -106,7 +106,8 @@ void KillTest::nothingIsLostAndNothingDoubled() {
         QVERIFY(app.waitForFinished(120'000));
         usualExit = app.exitCode();
         const QByteArray output = app.readAll();
-        constexpr int unscored = 5; // where there is no sandbox, all samples are: none may be lost all the same
+        constexpr int unscored =
+            5; // where there is no sandbox, all samples are: none may be lost all the same
         QVERIFY2(usualExit == 0 || (usualExit == unscored && output.contains("cannot make a sandbox here")),
                  output.constData());
     }
