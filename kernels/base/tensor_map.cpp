@@ -15,9 +15,14 @@ Status find_encode(Encode& encode) {
     static void* found = nullptr; // the same for all threads, whoever asks first
     if (found == nullptr) {
         cudaDriverEntryPointQueryResult result{};
-        QS_CUDA_TRY(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000,
-                                                     cudaEnableDefault, &result),
-                    "asking the driver for tensor maps");
+#if CUDART_VERSION >= 12050
+        const cudaError_t asked = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000,
+                                                                   cudaEnableDefault, &result);
+#else
+        const cudaError_t asked =
+            cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &found, cudaEnableDefault, &result);
+#endif
+        QS_CUDA_TRY(asked, "asking the driver for tensor maps");
         if (result != cudaDriverEntryPointSuccess || found == nullptr)
             return {Status::Kind::unsupported, "this driver knows no tensor maps"};
     }
