@@ -21,13 +21,11 @@ __device__ inline float quotient_by(float a, float d, float reciprocal) {
     return __fmaf_rn(reciprocal, __fmaf_rn(-d, q, a), q);
 }
 
-/// a / d where 2^-100 <= |a| <= 2^100 or a is 0, whose sign may be lost, and 1 <= d <= 2^100 (`sure` stays as
-/// it was); else `sure` becomes false.
+/// a / d where 2^-100 <= |a| <= 2^100 and 1 <= d <= 2^100 (`sure` stays as it was); else `sure` becomes
+/// false.
 __device__ inline float quotient_if(float a, float d, bool& sure) {
     constexpr float most = 0x1p100F;
-    constexpr unsigned least_bits = (127U - 100U) << 23U;
-    const unsigned without_sign = static_cast<unsigned>(__float_as_int(a)) << 1U;
-    sure &= without_sign - 1 >= 2 * least_bits - 1 && fmaxf(fabsf(a), d) <= most; // 0 becomes the largest
+    sure &= fabsf(a) >= 1.0F / most && fmaxf(fabsf(a), d) <= most;
     return quotient_by(a, d, reciprocal_for(d));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <string>
 
 namespace quantscope::kernels {
@@ -12,7 +13,8 @@ using Encode = decltype(&cuTensorMapEncodeTiled);
 
 /// The driver's function: nothing here links against the driver, so that programs start without one.
 Status find_encode(Encode& encode) {
-    static void* found = nullptr; // the same for all threads, whoever asks first
+    static std::atomic<void*> known = nullptr;
+    void* found = known;
     if (found == nullptr) {
         cudaDriverEntryPointQueryResult result{};
 #if CUDART_VERSION >= 12050
@@ -25,6 +27,7 @@ Status find_encode(Encode& encode) {
         QS_CUDA_TRY(asked, "asking the driver for tensor maps");
         if (result != cudaDriverEntryPointSuccess || found == nullptr)
             return {Status::Kind::unsupported, "this driver knows no tensor maps"};
+        known = found;
     }
     encode = reinterpret_cast<Encode>(found);
     return {};

@@ -120,6 +120,7 @@ __device__ inline void copy_bulk(std::uint32_t shared, const void* global, int b
 
 // The other way: a box of a matrix that `map` describes (base/tensor_map.h), which is cut where the matrix
 // ends. What ordinary stores wrote to shared memory needs fence_shared_accesses() before.
+
 /// Asks for the map itself, so that the first copy does not wait for it.
 __device__ inline void prefetch_map(const void* map) {
     asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");

@@ -51,7 +51,7 @@ struct Blocking {
     static constexpr int producer_registers = in_parts || cols == 256 ? 24 : 40;
     static constexpr int consumer_registers = in_parts ? 104 : cols == 256 ? 240 : 232;
     static_assert(stage_bytes % 1024 == 0 && shared_bytes <= 227 * 1024);
-    /// Whether tiles that are left when all blocks have had as many go to two blocks each.
+    /// Whether tiles that are left when all blocks have had as many may go to two blocks each.
     static constexpr bool halves_last = division_ == Slabs::tiles && cols == 256;
     /// Whether a tile may be a head of q, k or v (OutputForm::heads).
     static constexpr bool takes_heads = groups == Groups::rows && cols == 256;

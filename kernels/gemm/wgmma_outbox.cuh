@@ -266,8 +266,7 @@ class Outbox {
     }
 
     /// The one thread of the warpgroup that asks for copies. Not by elect.sync: with it the compiler no
-    /// longer knows that warps stay together, and every slab's products wait for that (5 % of f16 at 128
-    /// rows).
+    /// longer knows that warps stay together, and makes sure of it before every slab's products.
     __device__ bool issues() const {
         return threadIdx.x % 128 == 0;
     }

@@ -181,8 +181,7 @@ __global__ void __launch_bounds__(most_threads(chunks, normalize, few), blocks_a
         t.scales[blockIdx.x] = scale;
     const RowCoder coder(scale, q);
     const int shift = code_shift(t.layout, t.largest_code);
-    const std::uint32_t kept =
-        0x01010101U * (0xFFU << shift & 0xFFU); // what a byte shifts into the next, not
+    const std::uint32_t kept = 0x01010101U * (0xFFU << shift & 0xFFU); // not what bytes shift into the next
 #pragma unroll
     for (int i = 0; i < chunks; ++i)
 #pragma unroll
