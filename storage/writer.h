@@ -4,17 +4,27 @@
 #include "storage/database.h"
 #include "storage/repositories.h"
 
-#include <QFuture>
 #include <QMutex>
 #include <QObject>
-#include <QPromise>
 #include <QThread>
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace quantscope::storage {
+
+/// Tells the thread of whoever gave a job that its result is there. A signal instead of Qt's futures: in Qt
+/// 6.4 a continuation that is attached in the moment in which the future finishes runs without its promise
+/// (a crash), whereas an emission and the end of its receiver are ordered by QObject's own locks.
+class Delivery : public QObject {
+    Q_OBJECT
+  Q_SIGNALS:
+    void ready();
+};
 
 /// The storage thread. It alone writes: jobs run there in the order they were given, each commits before the
 /// next begins. Signals are emitted from that thread, so connect them with a receiver object (they arrive
@@ -44,31 +54,40 @@ class Writer : public QObject {
     using Job = std::function<Expected<>(Repositories&)>;
     void post(Job job);
 
-    /// A job with a result, e.g. `submit([spec](Repositories& r) { return r.campaigns.create(spec); })`. The
-    /// job returns an Expected<T>; its errors go into the future only. After stop() the future holds kind
-    /// Stopped.
-    template<class Function>
-    auto submit(Function job) -> QFuture<std::invoke_result_t<Function, Repositories&>> {
+    /// A job with a result, e.g. `submit([spec](Repositories& r) { return r.campaigns.create(spec); }, this,
+    /// [this](const Expected<Campaign>& made) { ... })`. The job returns an Expected<T>; `done` gets it in
+    /// the thread of `context`, always by its event loop and never from inside submit(), and not at all when
+    /// `context` is gone by then. Errors of the job go to `done` only; after stop() it gets kind Stopped.
+    template<class Function, class Done>
+    void submit(Function job, const QObject* context, Done done) {
         using Result = std::invoke_result_t<Function, Repositories&>;
-        auto promise = std::make_shared<QPromise<Result>>();
-        promise->start();
-        auto future = promise->future();
-        const bool accepted = enqueue([promise, job = std::move(job)](Repositories* repositories) mutable {
-            promise->addResult(repositories ? job(*repositories) : Result(tl::unexpected(stoppedError())));
-            promise->finish();
+        auto result = std::make_shared<std::optional<Result>>();
+        auto delivery = std::make_shared<Delivery>();
+        QObject::connect(
+            delivery.get(), &Delivery::ready, context,
+            [result, done = std::move(done)]() mutable { done(*std::move(*result)); }, Qt::QueuedConnection);
+        delivery->moveToThread(&thread_); // where it ends
+        const bool accepted = enqueue([result, delivery, job = std::move(job)](Repositories* stored) mutable {
+            result->emplace(stored ? job(*stored) : Result(tl::unexpected(stoppedError())));
+            Q_EMIT delivery->ready();
         });
         if (!accepted) {
-            promise->addResult(Result(tl::unexpected(stoppedError())));
-            promise->finish();
+            result->emplace(tl::unexpected(stoppedError()));
+            Q_EMIT delivery->ready();
         }
-        return future;
     }
 
-    /// submit() and wait for the result: for start-up and the command line, not for the GUI thread while a
-    /// campaign runs.
+    /// Gives a job and waits for its result: for start-up and the command line, not for the GUI thread while
+    /// a campaign runs.
     template<class Function>
     auto call(Function job) -> std::invoke_result_t<Function, Repositories&> {
-        return submit(std::move(job)).result();
+        using Result = std::invoke_result_t<Function, Repositories&>;
+        auto promise = std::make_shared<std::promise<Result>>();
+        auto result = promise->get_future();
+        const bool accepted = enqueue([promise, job = std::move(job)](Repositories* stored) mutable {
+            promise->set_value(stored ? job(*stored) : Result(tl::unexpected(stoppedError())));
+        });
+        return accepted ? result.get() : Result(tl::unexpected(stoppedError()));
     }
 
     [[nodiscard]] int pending() const { return pending_.load(); } ///< jobs given and not begun

@@ -40,11 +40,10 @@ void CampaignController::resume(storage::Id campaignId) {
     }
     record_.reset();
     begin();
-    writer_
-        .submit([campaignId](storage::Repositories& repositories) {
-            return loadRecord(repositories, campaignId);
-        })
-        .then(this, [this, session = session_](storage::Expected<CampaignRecord> record) {
+    writer_.submit(
+        [campaignId](storage::Repositories& repositories) { return loadRecord(repositories, campaignId); },
+        this,
+        [this, session = session_](storage::Expected<CampaignRecord> record) {
             if (session != session_) {
                 return;
             }
@@ -196,11 +195,12 @@ void CampaignController::finalize() {
     // The last job of the queue: when it is done, everything before it is on the disk.
     const storage::Id id = outcome.campaignId;
     const RunStatus status = outcome.status;
-    writer_
-        .submit([id, status](storage::Repositories& repositories) {
+    writer_.submit(
+        [id, status](storage::Repositories& repositories) {
             return repositories.campaigns.setStatus(id, status);
-        })
-        .then(this, [outcome, announce](const storage::Expected<>& stored) mutable {
+        },
+        this,
+        [outcome, announce](const storage::Expected<>& stored) mutable {
             if (!stored && !outcome.error) {
                 outcome.error = appError(stored.error());
             }

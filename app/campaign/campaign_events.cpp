@@ -84,11 +84,12 @@ void CampaignController::on(const protocol::LoadedEvent& loaded) {
     }
     storage::Campaign found = provenance(spec_, hello_, loaded);
     if (!record_) {
-        writer_
-            .submit([found, schemes = host_.schemes](storage::Repositories& repositories) {
+        writer_.submit(
+            [found, schemes = host_.schemes](storage::Repositories& repositories) {
                 return createRecord(repositories, found, schemes);
-            })
-            .then(this, [this, session = session_](storage::Expected<CampaignRecord> record) {
+            },
+            this,
+            [this, session = session_](storage::Expected<CampaignRecord> record) {
                 if (session == session_) {
                     adopt(std::move(record));
                 }
