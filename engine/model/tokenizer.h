@@ -12,40 +12,40 @@
 #include <string_view>
 #include <vector>
 
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
-
 namespace quantscope {
 
-/// A folder's tokenizer.model (SentencePiece). All methods may be called from several threads.
+/// A model's tokenizer: text to token ids and back. All methods may be called from several threads.
 class Tokenizer {
   public:
+    /// The tokenizer of a model folder: its tokenizer.model (SentencePiece).
     /// Errors: io (missing), bad_input (empty, corrupt), unsupported (the folder has only a tokenizer.json).
     static Expected<std::shared_ptr<const Tokenizer>> open(const std::filesystem::path& folder);
 
-    ~Tokenizer();
+    virtual ~Tokenizer() = default;
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
 
-    int vocab_size() const;
-    int bos_id() const; ///< -1: none
-    int eos_id() const; ///< -1: none
+    /// The file that it was made from.
+    const std::filesystem::path& path() const { return path_; }
+
+    virtual int vocab_size() const = 0; ///< every id is below it
+    virtual int bos_id() const = 0;     ///< -1: none
+    virtual int eos_id() const = 0;     ///< -1: none
 
     /// Every token id must have a row in the model's embedding; the embedding may be larger (padding).
     /// Errors: bad_input.
     Expected<> check_fits(const ModelConfig& config) const;
 
-    /// The ids of a text, without BOS or EOS. Control symbols spelled out in the text ("<s>") are plain text.
-    Expected<std::vector<std::int32_t>> encode(std::string_view text) const;
+    /// The ids of a text, without BOS or EOS. Errors: bad_input.
+    virtual Expected<std::vector<std::int32_t>> encode(std::string_view text) const = 0;
 
     /// As encode(), after BOS where the model has one: what a model expects as a prompt.
-    Expected<std::vector<std::int32_t>> encode_prompt(std::string_view text) const;
+    virtual Expected<std::vector<std::int32_t>> encode_prompt(std::string_view text) const = 0;
 
     /// The text of a sequence's ids. BOS and EOS give no text; an id beyond the vocabulary (a padded
     /// embedding row) is decoded as the unknown token. The bytes of a character that the sequence breaks off
     /// are left out, so that the text of a longer sequence always continues the text of a shorter one.
-    Expected<std::string> decode(std::span<const std::int32_t> ids) const;
+    virtual Expected<std::string> decode(std::span<const std::int32_t> ids) const = 0;
 
     /// The text that `new_ids` add to a prompt: decode(prompt_ids + new_ids) minus the prompt. Decoding
     /// `new_ids` alone would lose a space before the first word. Where the tokenizer does not give the prompt
@@ -53,12 +53,11 @@ class Tokenizer {
     Expected<std::string> completion_text(std::string_view prompt, std::span<const std::int32_t> prompt_ids,
                                           std::span<const std::int32_t> new_ids) const;
 
-  private:
-    Tokenizer(std::filesystem::path path, std::unique_ptr<sentencepiece::SentencePieceProcessor> processor);
-    std::size_t unfinished_tail(std::span<const int> ids) const;
+  protected:
+    explicit Tokenizer(std::filesystem::path path);
 
+  private:
     std::filesystem::path path_;
-    std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
 };
 
 } // namespace quantscope
