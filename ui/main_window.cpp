@@ -6,6 +6,7 @@
 #include "ui/results/results_panel.h"
 #include "ui/runs/runs_view.h"
 #include "ui/settings/spec_settings.h"
+#include "ui/setup/host_form.h"
 #include "ui/setup/setup_panel.h"
 #include "ui/window/export_actions.h"
 #include "ui/window/help_dialogs.h"
@@ -65,6 +66,7 @@ class MainWindow::Private {
     bool running = false;
     std::optional<storage::CampaignSummary> pendingSummary;
     std::optional<storage::Progress> pendingProgress;
+    QString awaited; ///< what the banner says while something is awaited
 };
 
 MainWindow::Private::Private(MainWindow* window)
@@ -158,6 +160,7 @@ void MainWindow::Private::connectPanels() {
     });
     QObject::connect(setup, &SetupPanel::stopRequested, q, &MainWindow::stopRequested);
     QObject::connect(setup, &SetupPanel::refreshHostRequested, q, &MainWindow::refreshHostRequested);
+    QObject::connect(setup->host(), &HostForm::cancelRequested, q, &MainWindow::cancelHostRequested);
     QObject::connect(setup, &SetupPanel::stateChanged, q, [this] { updateActions(); });
     QObject::connect(results, &ResultsPanel::campaignSelected, q, &MainWindow::campaignSelected);
     QObject::connect(results, &ResultsPanel::baselineSelected, q, &MainWindow::baselineSelected);
@@ -241,6 +244,15 @@ void MainWindow::setHostInfo(const storage::HostInfo& host) {
     d_->status->setHost(host);
 }
 
+void MainWindow::setHostAwaited(const QString& sentence) {
+    d_->setup->host()->setAwaited(sentence);
+}
+
+void MainWindow::setHostUnknown(const QString& reason) {
+    d_->setup->host()->setUnknown(reason);
+    d_->status->setHost({});
+}
+
 void MainWindow::setCampaigns(const QList<storage::Campaign>& campaigns) {
     d_->results->setCampaigns(campaigns);
 }
@@ -272,6 +284,15 @@ void MainWindow::showError(const QString& message, const QString& hint) {
 
 void MainWindow::showNotice(const QString& message) {
     d_->results->banner()->showMessage(MessageBanner::Notice, message);
+}
+
+void MainWindow::showAwaited(const QString& sentence) {
+    MessageBanner* banner = d_->results->banner();
+    if (!sentence.isEmpty())
+        banner->showMessage(MessageBanner::Notice, sentence);
+    else if (!d_->awaited.isEmpty() && banner->message() == d_->awaited)
+        banner->hide();
+    d_->awaited = sentence;
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {

@@ -35,9 +35,15 @@ class MainWindow : public QMainWindow {
     void baselineSelected(quantscope::storage::Id runId);
     /// The user chose another backend or host, or pressed Refresh: probe it and call setHostInfo.
     void refreshHostRequested(const QString& backend, const QStringList& launcher);
+    /// The user no longer waits for the answer to that.
+    void cancelHostRequested();
 
   public Q_SLOTS:
     void setHostInfo(const quantscope::storage::HostInfo& host);
+    /// The host has not answered yet; the sentence says what came so far.
+    void setHostAwaited(const QString& sentence);
+    /// It will not answer any more: why, in words.
+    void setHostUnknown(const QString& reason);
     /// Newest first; the one shown is that of the last setSummary.
     void setCampaigns(const QList<quantscope::storage::Campaign>& campaigns);
     void setSummary(const quantscope::storage::CampaignSummary& summary);
@@ -46,6 +52,8 @@ class MainWindow : public QMainWindow {
     /// A banner above the answer, until dismissed or replaced. The hint says what to do; may be empty.
     void showError(const QString& message, const QString& hint = {});
     void showNotice(const QString& message);
+    /// A notice for as long as something is awaited; empty takes it away.
+    void showAwaited(const QString& sentence);
 
   protected:
     void closeEvent(QCloseEvent* event) override;

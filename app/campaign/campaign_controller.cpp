@@ -96,9 +96,11 @@ void CampaignController::cancel() {
         return;
     }
     if (cancelling_ || state_ != State::Working) {
+        const bool again = cancelling_;
         cancelling_ = true;
         if (worker_) {
-            worker_->kill(); // nothing is in flight, or the user is in a hurry
+            // Nothing is in flight; or the user is in a hurry.
+            again ? worker_->kill() : worker_->terminate();
         }
         return;
     }
@@ -118,8 +120,15 @@ void CampaignController::launchWorker() {
     report();
     worker_ = std::make_unique<WorkerProcess>(workerCommand(spec_.launcher), patience_);
     connect(worker_.get(), &WorkerProcess::eventReceived, this, &CampaignController::onEvent);
+    connect(worker_.get(), &WorkerProcess::waiting, this, &CampaignController::onWaiting);
     connect(worker_.get(), &WorkerProcess::ended, this, &CampaignController::onWorkerEnded);
     worker_->start();
+}
+
+void CampaignController::onWaiting(int seconds, const QString& lastWords) {
+    progress_.phase = QStringLiteral("Waiting for the worker's hello, %1 s").arg(seconds);
+    report();
+    Q_EMIT awaiting(waitingSentence(spec_.launcher, seconds, lastWords), lastWords);
 }
 
 void CampaignController::sendOrConclude(const protocol::Request& request) {
@@ -130,6 +139,7 @@ void CampaignController::sendOrConclude(const protocol::Request& request) {
 
 void CampaignController::onWorkerEnded(const WorkerEnd& end) {
     worker_.release()->deleteLater(); // we are inside its signal
+    Q_EMIT awaiting({}, {});
     if (state_ == State::Ending || cancelling_) {
         closeOpenRuns(cancelling_ ? RunStatus::Cancelled : RunStatus::Partial);
         finalize();

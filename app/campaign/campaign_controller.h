@@ -52,6 +52,9 @@ class CampaignController : public QObject {
     void hostKnown(const quantscope::storage::HostInfo& host);
     void campaignStarted(quantscope::storage::Id campaignId);
     void progressed(const quantscope::storage::Progress& progress);
+    /// The worker has not said hello yet: a sentence, every few seconds, that ends with what came instead
+    /// (`lastWords`). Empty when the waiting is over.
+    void awaiting(const QString& sentence, const QString& lastWords);
     /// A measure of a run ended: done, failed or cancelled.
     void measureFinished(const quantscope::campaign::RunRecord& run, quantscope::campaign::Measure measure);
     void notice(const QString& message);
@@ -64,6 +67,7 @@ class CampaignController : public QObject {
     void begin();
     bool takeLock(storage::Id campaignId);
     void launchWorker();
+    void onWaiting(int seconds, const QString& lastWords);
     void onWorkerEnded(const WorkerEnd& end);
     void conclude(std::optional<Error> error);
     void finalize();

@@ -52,6 +52,7 @@ void CampaignController::onEvent(const protocol::Event& event) {
 }
 
 void CampaignController::on(const protocol::HelloEvent& hello) {
+    Q_EMIT awaiting({}, {});
     hello_ = hello;
     host_ = hostInfo(hello);
     Q_EMIT hostKnown(host_);

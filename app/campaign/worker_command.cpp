@@ -13,10 +13,20 @@ WorkerCommand workerCommand(const QStringList& launcher) {
     const QStringList serve{QStringLiteral("serve")};
     if (launcher.isEmpty()) {
         const QString beside = QDir(QCoreApplication::applicationDirPath()).filePath(name);
-        return {chosen.isEmpty() ? beside : chosen, serve, false};
+        const QString program = chosen.isEmpty() ? beside : chosen;
+        return {program, serve, false, {}, program};
     }
-    const QStringList remote = launcher.mid(1) + QStringList{chosen.isEmpty() ? name : chosen} + serve;
-    return {launcher.first(), remote, true};
+    const QString there = chosen.isEmpty() ? name : chosen;
+    return {launcher.first(), launcher.mid(1) + QStringList{there} + serve, true, launcher, there};
+}
+
+QString waitingSentence(const QStringList& launcher, int seconds, const QString& lastWords) {
+    const QString who = launcher.isEmpty()
+                            ? QStringLiteral("The worker")
+                            : QStringLiteral("The worker behind \"%1\"").arg(launcher.join(QLatin1Char(' ')));
+    return QStringLiteral("%1 has not said hello after %2 s. %3")
+        .arg(who, QString::number(seconds),
+             lastWords.isEmpty() ? QStringLiteral("Nothing came from it yet.") : lastWords);
 }
 
 QStringList splitLauncher(const QString& text) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/worker_process.h"
 
+#include "engine/base/printable.h"
+
 #include <QPointer>
 
 #include <csignal>
@@ -21,6 +23,8 @@ WorkerProcess::WorkerProcess(WorkerCommand command, WorkerPatience patience, QOb
     : QObject(parent), command_(std::move(command)), patience_(patience) {
     silence_.setSingleShot(true);
     connect(&silence_, &QTimer::timeout, this, &WorkerProcess::onSilence);
+    connect(&notice_, &QTimer::timeout, this,
+            [this] { Q_EMIT waiting(static_cast<int>((clock_.elapsed() + 500) / 1000), lastWords()); });
     connect(&process_, &QProcess::readyReadStandardOutput, this, &WorkerProcess::readOutput);
     connect(&process_, &QProcess::readyReadStandardError, this, &WorkerProcess::readLog);
     connect(&process_, &QProcess::finished, this, &WorkerProcess::onFinished);
@@ -44,8 +48,16 @@ WorkerProcess::~WorkerProcess() {
 }
 
 void WorkerProcess::start() {
+    clock_.start();
     process_.start(command_.program, command_.arguments);
-    silence_.start(command_.remote ? patience_.remoteHelloMs : patience_.helloMs);
+    if (helloLimitMs() > 0) {
+        silence_.start(helloLimitMs());
+    }
+    notice_.start(patience_.noticeMs);
+}
+
+int WorkerProcess::helloLimitMs() const {
+    return command_.remote ? patience_.remoteHelloMs : patience_.helloMs;
 }
 
 Expected<> WorkerProcess::send(const protocol::Request& request) {
@@ -64,10 +76,12 @@ void WorkerProcess::shutdown() {
     }
     static_cast<void>(send(protocol::ShutdownRequest{}));
     process_.closeWriteChannel();
-    QTimer::singleShot(patience_.shutdownMs, this, [this] {
-        process_.terminate();
-        QTimer::singleShot(patience_.terminateMs, this, &WorkerProcess::kill);
-    });
+    QTimer::singleShot(patience_.shutdownMs, this, &WorkerProcess::terminate);
+}
+
+void WorkerProcess::terminate() {
+    process_.terminate();
+    QTimer::singleShot(patience_.terminateMs, this, &WorkerProcess::kill);
 }
 
 void WorkerProcess::kill() {
@@ -80,8 +94,10 @@ void WorkerProcess::readOutput() {
         return;
     }
     stream_.feed({bytes.constData(), static_cast<std::size_t>(bytes.size())});
+    const QPointer<WorkerProcess> self(this);
     deliver();
-    if (stream_.greeted() && !error_) {
+    if (self && stream_.greeted() && !error_) {
+        notice_.stop();
         silence_.start(patience_.silenceMs);
     }
 }
@@ -98,7 +114,9 @@ void WorkerProcess::deliver() {
             if (error.code == ErrorCode::bad_input) {
                 error.code = ErrorCode::io; // the stream is damaged; nothing that the user gave is
             }
-            giveUp(std::move(error));
+            giveUp(stream_.greeted() || error.code != ErrorCode::io
+                       ? std::move(error)
+                       : noHelloError(QStringLiteral("said no hello within its first 64 KiB")));
             return;
         }
         if (const auto* error = std::get_if<protocol::ErrorEvent>(&(*item)->body); error && error->fatal) {
@@ -130,6 +148,9 @@ void WorkerProcess::onFinished(int exitCode, QProcess::ExitStatus status) {
     if (!error_ && !clean && !shutdownAsked_) {
         error_ = deathError(exitCode, status);
     }
+    if (!error_ && !shutdownAsked_ && !stream_.greeted()) {
+        error_ = noHelloError(QStringLiteral("ended before it said hello"));
+    }
     if (!error_ && !shutdownAsked_) {
         stream_.finish();
         deliver();
@@ -158,13 +179,14 @@ void WorkerProcess::onStartFailed() {
 }
 
 void WorkerProcess::onSilence() {
-    const int waited = stream_.greeted() ? patience_.silenceMs
-                       : command_.remote ? patience_.remoteHelloMs
-                                         : patience_.helloMs;
-    const QString what = stream_.greeted()
-                             ? QStringLiteral("The worker was lost: nothing was heard of it for %1 s.")
-                             : QStringLiteral("The worker did not greet within %1 s.");
-    giveUp(sentence(ErrorCode::device, what.arg(waited / 1000.0),
+    if (!stream_.greeted()) {
+        giveUp(noHelloError(
+            QStringLiteral("did not say hello within %1 s").arg(QString::number(helloLimitMs() / 1000.0))));
+        return;
+    }
+    giveUp(sentence(ErrorCode::device,
+                    QStringLiteral("The worker was lost: nothing was heard of it for %1 s.")
+                        .arg(patience_.silenceMs / 1000.0),
                     QStringLiteral("A hung driver, a suspended machine or a dead network does this. What was "
                                    "measured is kept; resume the campaign.")));
 }
@@ -173,7 +195,7 @@ void WorkerProcess::giveUp(Error error) {
     if (!error_) {
         error_ = std::move(error);
     }
-    process_.kill(); // onFinished() follows
+    terminate(); // onFinished() follows
 }
 
 void WorkerProcess::end() {
@@ -182,6 +204,7 @@ void WorkerProcess::end() {
     }
     ended_ = true;
     silence_.stop();
+    notice_.stop();
     Q_EMIT ended(WorkerEnd{error_, !stream_.greeted()});
 }
 
@@ -197,18 +220,59 @@ Error WorkerProcess::deathError(int exitCode, QProcess::ExitStatus status) const
                             .arg(QString::number(exitCode), QString::fromLocal8Bit(strsignal(exitCode))),
                         hint);
     }
-    const QString banner = QString::fromStdString(stream_.banner()).trimmed().section(QLatin1Char('\n'), -1);
-    return sentence(ErrorCode::internal,
-                    QStringLiteral("The worker ended with exit code %1%2.")
-                        .arg(QString::number(exitCode),
-                             stream_.greeted() ? QString() : QStringLiteral(" before it greeted")),
-                    lastLogLine().isEmpty() && !banner.isEmpty() ? QStringLiteral("It said: %1").arg(banner)
-                                                                 : lastLogLine());
+    if (!stream_.greeted()) {
+        return noHelloError(QStringLiteral("ended with exit code %1 before it said hello").arg(exitCode),
+                            exitCode);
+    }
+    return sentence(ErrorCode::internal, QStringLiteral("The worker ended with exit code %1.").arg(exitCode),
+                    lastLogLine());
+}
+
+Error WorkerProcess::noHelloError(const QString& what, int exitCode) const {
+    constexpr int notExecutable = 126; // as shells say it, here and behind ssh and srun
+    constexpr int notFound = 127;
+    const QString words = lastWords();
+    const QString ending =
+        words.isEmpty() ? QStringLiteral(". It printed nothing.") : QStringLiteral(". %1").arg(words);
+    if (!command_.remote) {
+        return sentence(
+            ErrorCode::io, QStringLiteral("The worker %1 %2%3").arg(command_.program, what, ending),
+            QStringLiteral("Start it in a terminal to see why: %1 selftest").arg(command_.program));
+    }
+    QString hint =
+        QStringLiteral("Try `%1 true` in a terminal: it must end by itself, without asking for anything.")
+            .arg(command_.launcher.join(QLatin1Char(' ')));
+    if (exitCode == notFound || exitCode == notExecutable) {
+        hint = QStringLiteral("%1 must be on the PATH there that a login without a terminal has; or set "
+                              "QUANTSCOPE_WORKER to its full path on that host.")
+                   .arg(command_.worker);
+    }
+    return sentence(ErrorCode::io,
+                    QStringLiteral("The worker behind \"%1\" %2%3")
+                        .arg(command_.launcher.join(QLatin1Char(' ')), what, ending),
+                    hint);
+}
+
+QString WorkerProcess::lastWords() const {
+    constexpr std::size_t lines = 3;
+    const std::string_view log(log_.constData(), static_cast<std::size_t>(log_.size()));
+    const std::string err = quoted_last_lines(log, lines);
+    const std::string out = quoted_last_lines(stream_.banner(), lines);
+    QStringList words;
+    if (!err.empty()) {
+        words << QStringLiteral("Last on its stderr: %1.").arg(QString::fromStdString(err));
+    }
+    if (!out.empty()) {
+        words << QStringLiteral("Last on its stdout: %1.").arg(QString::fromStdString(out));
+    }
+    return words.join(QLatin1Char(' '));
 }
 
 QString WorkerProcess::lastLogLine() const {
-    const QString line = logTail().trimmed().section(QLatin1Char('\n'), -1).trimmed();
-    return line.isEmpty() ? QString() : QStringLiteral("Its last log line: %1").arg(line.left(400));
+    const std::string_view log(log_.constData(), static_cast<std::size_t>(log_.size()));
+    const std::string line = quoted_last_lines(log, 1);
+    return line.empty() ? QString()
+                        : QStringLiteral("Its last log line: %1.").arg(QString::fromStdString(line));
 }
 
 } // namespace quantscope::campaign

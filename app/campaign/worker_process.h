@@ -4,6 +4,7 @@
 #include "app/campaign/worker_command.h"
 #include "engine/protocol/event_stream.h"
 
+#include <QElapsedTimer>
 #include <QObject>
 #include <QProcess>
 #include <QTimer>
@@ -14,8 +15,9 @@ namespace quantscope::campaign {
 
 /// How long a worker may be silent; tests shorten it.
 struct WorkerPatience {
-    int helloMs = 60'000;        ///< from start to `hello`, on this machine
-    int remoteHelloMs = 600'000; ///< behind a launcher: srun may wait for a node
+    int helloMs = 60'000;        ///< from start to `hello`, on this machine; 0: no limit
+    int remoteHelloMs = 600'000; ///< behind a launcher: srun may wait for a node; 0: no limit
+    int noticeMs = 5'000;        ///< without `hello` for so long, waiting() tells what is awaited; and again
     int silenceMs = 20'000;      ///< afterwards: heartbeats come every 5 s, so this means lost
     int shutdownMs = 5'000;      ///< from `shutdown` to SIGTERM
     int terminateMs = 2'000;     ///< from SIGTERM to SIGKILL
@@ -40,15 +42,18 @@ class WorkerProcess : public QObject {
     [[nodiscard]] Expected<> send(const protocol::Request& request);
     /// Asks it to go, then insists: `shutdown`, SIGTERM, SIGKILL.
     void shutdown();
+    /// SIGTERM, on which srun and ssh give back what they hold, then SIGKILL.
+    void terminate();
     void kill();
 
     [[nodiscard]] bool greeted() const { return stream_.greeted(); }
     [[nodiscard]] qint64 processId() const { return process_.processId(); }
-    /// The end of what it logged (its stderr), at most 64 KiB.
-    [[nodiscard]] QString logTail() const { return QString::fromUtf8(log_); }
 
   Q_SIGNALS:
     void eventReceived(const quantscope::protocol::Event& event);
+    /// It has not said hello yet: after noticeMs, and every noticeMs from then on. `lastWords` is what came
+    /// instead ("Last on its stderr: ..."), printable.
+    void waiting(int seconds, const QString& lastWords);
     /// Exactly once, and nothing after it.
     void ended(const quantscope::campaign::WorkerEnd& end);
 
@@ -61,13 +66,18 @@ class WorkerProcess : public QObject {
     void onSilence();
     void giveUp(Error error);
     void end();
+    [[nodiscard]] int helloLimitMs() const;
     [[nodiscard]] Error deathError(int exitCode, QProcess::ExitStatus status) const;
+    [[nodiscard]] Error noHelloError(const QString& what, int exitCode = 0) const;
+    [[nodiscard]] QString lastWords() const;
     [[nodiscard]] QString lastLogLine() const;
 
     WorkerCommand command_;
     WorkerPatience patience_;
     QProcess process_;
     QTimer silence_;
+    QTimer notice_;
+    QElapsedTimer clock_; ///< since start()
     protocol::EventStream stream_;
     QByteArray log_;
     std::optional<Error> error_; ///< the first thing that went wrong

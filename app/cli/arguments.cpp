@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <optional>
 #include <sstream>
 
 namespace quantscope::cli {
@@ -27,6 +28,7 @@ struct RawRun {
     int e2eTokens = storage::Budget{}.e2eTokens;
     std::uint64_t seed = 0;
     std::int64_t resume = 0;
+    std::optional<int> helloLimit;
     bool noLatency = false, noEval = false, json = false;
 };
 
@@ -92,6 +94,11 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
         ->check(CLI::PositiveNumber);
     run->add_option("--launcher", raw.launcher,
                     "Starts the worker elsewhere: \"ssh host\", \"srun -N1 --gres=gpu:1\"");
+    run->add_option(
+           "--hello-timeout", raw.helloLimit,
+           "Seconds that the worker may take until it says hello; 0 is no limit (default: 60, behind a "
+           "launcher 600)")
+        ->check(CLI::Range(0, 1'000'000));
     run->add_option(
         "--out-dir", raw.outDir,
         "Also write report.html, charts, samples, results and summary.json into DIR (and the database, "
@@ -212,6 +219,7 @@ ParsedArguments runCommand(const RawRun& raw, const QString& globalDatabase) {
     }
     options.json = raw.json;
     options.resumeId = raw.resume;
+    options.helloLimitSeconds = raw.helloLimit;
     ParsedArguments parsed;
     if (options.resumeId != 0) {
         if (!raw.model.empty() || !raw.schemes.empty() || !raw.problems.empty()) {

@@ -20,8 +20,9 @@ struct WindowOptions {
 struct RunOptions {
     QString database;
     storage::CampaignSpec spec;
-    storage::Id resumeId = 0; ///< not 0: go on with that campaign, the spec is stored
-    QString outDir;           ///< empty: nothing is written beside the database
+    storage::Id resumeId = 0;             ///< not 0: go on with that campaign, the spec is stored
+    QString outDir;                       ///< empty: nothing is written beside the database
+    std::optional<int> helloLimitSeconds; ///< 0: none; unset: WorkerPatience's
     bool json = false;
 };
 

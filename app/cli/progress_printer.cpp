@@ -14,6 +14,8 @@ namespace quantscope::cli {
 namespace {
 
 constexpr int redrawMs = 100;
+constexpr int awaitedAgainMs = 60'000; // a queue may last for hours: a line a minute …
+constexpr int awaitedNewsMs = 10'000;  // … and sooner where something else came
 
 int terminalWidth() {
     winsize size{};
@@ -32,6 +34,7 @@ ProgressPrinter::ProgressPrinter(const campaign::CampaignController& controller,
     : QObject(parent), isTerminal_(isTerminal) {
     using campaign::CampaignController;
     connect(&controller, &CampaignController::progressed, this, &ProgressPrinter::showProgress);
+    connect(&controller, &CampaignController::awaiting, this, &ProgressPrinter::showAwaited);
     connect(&controller, &CampaignController::notice, this, &ProgressPrinter::showLine);
     connect(&controller, &CampaignController::measureFinished, this,
             [this](const campaign::RunRecord& run, campaign::Measure measure) {
@@ -60,6 +63,20 @@ void ProgressPrinter::showProgress(const storage::Progress& progress) {
 void ProgressPrinter::showLine(const QString& line) {
     finish();
     printNote(line);
+}
+
+void ProgressPrinter::showAwaited(const QString& sentence, const QString& lastWords) {
+    if (sentence.isEmpty()) {
+        awaitedShown_.invalidate();
+        return;
+    }
+    const int pauseMs = lastWords == awaitedWords_ ? awaitedAgainMs : awaitedNewsMs;
+    if (awaitedShown_.isValid() && awaitedShown_.elapsed() < pauseMs) {
+        return;
+    }
+    awaitedShown_.start();
+    awaitedWords_ = lastWords;
+    showLine(sentence + QStringLiteral(" Still waiting; Ctrl+C stops."));
 }
 
 QString progressBar(const storage::Progress& progress, int width) {

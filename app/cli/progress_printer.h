@@ -21,11 +21,14 @@ class ProgressPrinter : public QObject {
   private:
     void showProgress(const storage::Progress& progress);
     void showLine(const QString& line);
+    void showAwaited(const QString& sentence, const QString& lastWords);
 
     bool isTerminal_;
     bool barShown_ = false;
     QElapsedTimer lastDrawn_;
     QString lastPhase_;
+    QElapsedTimer awaitedShown_;
+    QString awaitedWords_;
 };
 
 /// "[######--------------]  31 %  Problems, INT8, batch 8  510 of 1640  1 min 10 s left", at most `width`

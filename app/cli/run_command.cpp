@@ -55,6 +55,11 @@ Expected<> prepareSpec(storage::CampaignSpec& spec) {
 
 CampaignOutcome runToEnd(storage::Writer& writer, const RunOptions& options) {
     campaign::CampaignController controller(writer);
+    if (options.helloLimitSeconds) {
+        campaign::WorkerPatience patience;
+        patience.helloMs = patience.remoteHelloMs = *options.helloLimitSeconds * 1000;
+        controller.setPatience(patience);
+    }
     ProgressPrinter printer(controller, isatty(STDERR_FILENO) != 0);
     InterruptWatcher interrupts;
     QEventLoop loop;

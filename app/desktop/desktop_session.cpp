@@ -21,6 +21,7 @@ DesktopSession::DesktopSession(ui::MainWindow& window, storage::Writer& writer, 
     refreshTimer_.setSingleShot(true);
     refreshTimer_.setInterval(refreshMs);
     connect(&refreshTimer_, &QTimer::timeout, this, &DesktopSession::refresh);
+    setPatience({});
     connectWindow();
     connectController();
     connect(&summaries_, &SummaryService::campaignsReady, &window_, &ui::MainWindow::setCampaigns);
@@ -61,6 +62,12 @@ DesktopSession::~DesktopSession() {
     loop.exec();
 }
 
+void DesktopSession::setPatience(campaign::WorkerPatience patience) {
+    probe_.setPatience(patience);
+    patience.remoteHelloMs = 0;
+    controller_.setPatience(patience);
+}
+
 void DesktopSession::connectWindow() {
     using ui::MainWindow;
     connect(&window_, &MainWindow::startRequested, this, &DesktopSession::start);
@@ -71,14 +78,30 @@ void DesktopSession::connectWindow() {
     connect(&window_, &MainWindow::baselineSelected, this,
             [this](storage::Id runId) { show(shownCampaign_, runId); });
     connect(&window_, &MainWindow::refreshHostRequested, this,
-            [this](const QString&, const QStringList& launcher) { probe_.probe(launcher); });
-    connect(&probe_, &HostProbe::hostKnown, &window_, &MainWindow::setHostInfo);
-    connect(&probe_, &HostProbe::failed, &window_, &MainWindow::showError);
+            [this](const QString&, const QStringList& launcher) {
+                hostAnswered_ = false;
+                probe_.probe(launcher);
+            });
+    connect(&window_, &MainWindow::cancelHostRequested, this, [this] {
+        probe_.cancel();
+        window_.setHostUnknown(QStringLiteral("The host was not waited for. Refresh asks it again."));
+    });
+    connect(&probe_, &HostProbe::awaiting, &window_, &MainWindow::setHostAwaited);
+    connect(&probe_, &HostProbe::failed, this, [this](const QString& message, const QString& hint) {
+        window_.setHostUnknown(message);
+        window_.showError(message, hint);
+    });
 }
 
 void DesktopSession::connectController() {
     using campaign::CampaignController;
-    connect(&controller_, &CampaignController::hostKnown, &window_, &ui::MainWindow::setHostInfo);
+    const auto showHost = [this](const storage::HostInfo& host) {
+        hostAnswered_ = true;
+        window_.setHostInfo(host);
+    };
+    connect(&probe_, &HostProbe::hostKnown, this, showHost);
+    connect(&controller_, &CampaignController::hostKnown, this, showHost);
+    connect(&controller_, &CampaignController::awaiting, &window_, &ui::MainWindow::showAwaited);
     connect(&controller_, &CampaignController::progressed, &window_, &ui::MainWindow::setProgress);
     connect(&controller_, &CampaignController::notice, &window_, &ui::MainWindow::showNotice);
     connect(&controller_, &CampaignController::finished, this, &DesktopSession::onFinished);
@@ -105,13 +128,18 @@ void DesktopSession::start(storage::CampaignSpec spec) {
     if (spec.name.isEmpty()) {
         spec.name = campaign::defaultCampaignName(spec);
     }
-    window_.setRunning(true);
+    beginCampaign();
     controller_.start(spec);
 }
 
 void DesktopSession::resume(storage::Id campaignId) {
-    window_.setRunning(true);
+    beginCampaign();
     controller_.resume(campaignId);
+}
+
+void DesktopSession::beginCampaign() {
+    probe_.cancel(); // the campaign's own worker tells the same, and a queue is not asked twice
+    window_.setRunning(true);
 }
 
 void DesktopSession::show(storage::Id campaignId, storage::Id baselineRunId) {
@@ -135,6 +163,9 @@ void DesktopSession::refresh() {
 
 void DesktopSession::onFinished(const campaign::CampaignOutcome& outcome) {
     window_.setRunning(false);
+    if (!hostAnswered_) {
+        window_.setHostUnknown(QStringLiteral("The host has not answered. Refresh asks it again."));
+    }
     if (outcome.error && outcome.error->code != ErrorCode::cancelled) {
         window_.showError(QString::fromStdString(outcome.error->message),
                           QString::fromStdString(outcome.error->hint));

@@ -27,10 +27,14 @@ class DesktopSession : public QObject {
     void resume(storage::Id campaignId);
 
     [[nodiscard]] campaign::CampaignController& controller() { return controller_; }
+    /// How long a worker may be silent. A campaign behind a launcher waits for its hello until the user stops
+    /// it.
+    void setPatience(campaign::WorkerPatience patience);
 
   private:
     void connectWindow();
     void connectController();
+    void beginCampaign();
     void show(storage::Id campaignId, storage::Id baselineRunId);
     void markDirty();
     void refresh();
@@ -41,9 +45,10 @@ class DesktopSession : public QObject {
     campaign::CampaignController controller_;
     SummaryService summaries_;
     HostProbe probe_;
-    QTimer refreshTimer_;  ///< at most two summaries a second while samples stream in
-    bool waiting_ = false; ///< a summary is being computed
-    bool dirty_ = false;   ///< and something was stored since
+    QTimer refreshTimer_;       ///< at most two summaries a second while samples stream in
+    bool waiting_ = false;      ///< a summary is being computed
+    bool dirty_ = false;        ///< and something was stored since
+    bool hostAnswered_ = false; ///< since it was asked last
     storage::Id shownCampaign_ = 0;
     storage::Id shownBaseline_ = 0;
 };

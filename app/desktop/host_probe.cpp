@@ -8,7 +8,12 @@ namespace quantscope::desktop {
 using campaign::WorkerProcess;
 
 void HostProbe::probe(const QStringList& launcher) {
-    worker_ = std::make_unique<WorkerProcess>(campaign::workerCommand(launcher));
+    cancel();
+    worker_ = std::make_unique<WorkerProcess>(campaign::workerCommand(launcher), patience_);
+    connect(worker_.get(), &WorkerProcess::waiting, this,
+            [this, launcher](int seconds, const QString& words) {
+                Q_EMIT awaiting(campaign::waitingSentence(launcher, seconds, words));
+            });
     connect(worker_.get(), &WorkerProcess::eventReceived, this, [this](const protocol::Event& event) {
         if (const auto* hello = std::get_if<protocol::HelloEvent>(&event.body)) {
             Q_EMIT hostKnown(campaign::hostInfo(*hello));
@@ -23,6 +28,17 @@ void HostProbe::probe(const QStringList& launcher) {
         }
     });
     worker_->start();
+}
+
+void HostProbe::cancel() {
+    if (!worker_) {
+        return;
+    }
+    WorkerProcess* worker = worker_.release();
+    worker->disconnect(this);
+    worker->setParent(this); // until it has ended, or we have
+    connect(worker, &WorkerProcess::ended, worker, &QObject::deleteLater);
+    worker->terminate();
 }
 
 } // namespace quantscope::desktop

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 namespace quantscope::worker_app {
@@ -30,6 +32,47 @@ Expected<int> take_stdout() {
     }
     return fd;
 }
+
+/// Behind `ssh -t` or `srun --pty` the protocol runs through a terminal, which would send requests back, cut
+/// them after 4,095 bytes and mix the log into the events. Restores what it changed when it goes.
+class TerminalAsPipe {
+  public:
+    TerminalAsPipe() {
+        if (tcgetattr(STDIN_FILENO, &before_) != 0) {
+            return; // no terminal
+        }
+        is_terminal_ = true;
+        termios plain = before_;
+        plain.c_iflag &= ~static_cast<tcflag_t>(ICRNL | INLCR | IGNCR | IXON);
+        plain.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+        plain.c_lflag &= ~static_cast<tcflag_t>(ECHO | ECHONL | ICANON | IEXTEN);
+        tcsetattr(STDIN_FILENO, TCSANOW, &plain);
+    }
+    ~TerminalAsPipe() {
+        if (is_terminal_) {
+            tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+        }
+    }
+    TerminalAsPipe(const TerminalAsPipe&) = delete;
+    TerminalAsPipe& operator=(const TerminalAsPipe&) = delete;
+
+    /// The log goes nowhere where it would go to the terminal that carries the events.
+    void keep_log_out(int protocol_fd) const {
+        struct stat events {};
+        struct stat log {};
+        if (is_terminal_ && fstat(protocol_fd, &events) == 0 && fstat(STDERR_FILENO, &log) == 0 &&
+            S_ISCHR(events.st_mode) && events.st_rdev == log.st_rdev) {
+            const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+            dup2(nowhere, STDERR_FILENO);
+            dup2(nowhere, STDOUT_FILENO);
+            close(nowhere);
+        }
+    }
+
+  private:
+    termios before_{};
+    bool is_terminal_ = false;
+};
 
 } // namespace
 
@@ -54,6 +97,8 @@ int serve_command(const ServeArguments& arguments) {
     if (!out) {
         return report(out.error());
     }
+    const TerminalAsPipe terminal;
+    terminal.keep_log_out(*out);
     options.in_fd = STDIN_FILENO;
     options.out_fd = *out;
     options.on_overdue = [] { std::_Exit(0); }; // sandboxes die with their parent

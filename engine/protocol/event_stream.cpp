@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/protocol/event_stream.h"
 
+#include "engine/base/printable.h"
 #include "engine/protocol/field_reader.h"
 
 #include <fmt/format.h>
@@ -8,36 +9,10 @@
 namespace quantscope::protocol {
 namespace {
 
-/// Whether a line before `hello` is that hello, whatever its version.
-bool is_hello(const std::string& line) {
-    if (line.find("hello") == std::string::npos) {
-        return false;
-    }
+/// A line that we wrote ourselves: a terminal between us and the worker may send it back.
+bool is_echo(const std::string& line) {
     const Json object = Json::parse(line, nullptr, false);
-    if (!object.is_object()) {
-        return false;
-    }
-    const auto name = object.find("event");
-    return name != object.end() && *name == "hello";
-}
-
-/// The last line of what was said before `hello`, printable: usually the reason why none came.
-std::string last_words(const std::string& banner) {
-    std::size_t end = banner.find_last_not_of("\r\n \t");
-    if (end == std::string::npos) {
-        return {};
-    }
-    const std::size_t newline = banner.rfind('\n', end);
-    const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
-    const Json text = banner.substr(begin, std::min<std::size_t>(end + 1 - begin, 200));
-    return text.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Error no_hello(const std::string& start, const std::string& banner) {
-    const std::string words = last_words(banner);
-    return {ErrorCode::io,
-            words.empty() ? start + "." : fmt::format("{}; its last line was {}.", start, words),
-            "Check that the worker's command starts quantscope-worker and prints nothing else on stdout."};
+    return object.is_object() && object.contains("request") && !object.contains("event");
 }
 
 } // namespace
@@ -67,16 +42,40 @@ std::optional<Expected<Event>> EventStream::next() {
             return **std::move(taken);
         }
     }
-    if (failed_ || !finished_ || (greeted() && lines_.pending_bytes() == 0)) {
+    if (!failed_ && unended_line_is_too_long()) {
+        failed_ = true;
+        return tl::unexpected(endless_banner());
+    }
+    if (failed_ || !finished_ || (greeted() && lines_.pending_bytes() == 0 && !unwrapper_.in_pieces())) {
         return std::nullopt;
     }
     failed_ = true;
     return tl::unexpected(end_of_stream());
 }
 
+std::string EventStream::banner() const {
+    return greeted() ? std::string() : banner_ + std::string(lines_.pending().substr(0, kMaxBannerBytes));
+}
+
+bool EventStream::unended_line_is_too_long() const {
+    const std::string_view begun = lines_.pending(); // a hello may be longer than what may precede it
+    return !greeted() && begun.size() > kMaxBannerBytes && begun.find(R"("hello")") > kMaxBannerBytes;
+}
+
+Error EventStream::no_hello(const std::string& start) const {
+    const std::string words = quoted_last_lines(banner(), 3);
+    return {ErrorCode::io,
+            words.empty() ? start + "." : fmt::format("{}; the last that it said is {}.", start, words),
+            "Check that the worker's command starts quantscope-worker and prints nothing else on stdout."};
+}
+
+Error EventStream::endless_banner() const {
+    return no_hello(fmt::format("The worker said no hello within its first {} KiB", kMaxBannerBytes / 1024));
+}
+
 Error EventStream::end_of_stream() const {
     if (!greeted()) {
-        return no_hello("The worker ended before it said hello", banner_);
+        return no_hello("The worker ended before it said hello");
     }
     return {ErrorCode::io,
             fmt::format("The worker's stream ends in the middle of a line, after event {} and {} more bytes.",
@@ -88,12 +87,29 @@ Expected<std::optional<Event>> EventStream::take(const std::string& line) {
     if (!greeted()) {
         return await_hello(line);
     }
-    Expected<Event> event = decode_event(line);
-    if (!event) {
-        Error error = event.error();
+    const auto broken = [this](Error error) {
         error.message =
             fmt::format("The worker's stream is broken after event {}: {}", last_seq_, error.message);
         return tl::unexpected(std::move(error));
+    };
+    const Expected<std::optional<std::string>> text = unwrapper_.unwrap(line);
+    if (!text) {
+        return broken(text.error());
+    }
+    if (!*text) {
+        return std::optional<Event>{};
+    }
+    Expected<Event> event = decode_event(**text);
+    if (!event) {
+        if (is_echo(**text)) {
+            return std::optional<Event>{};
+        }
+        return broken(event.error());
+    }
+    if (std::holds_alternative<HelloEvent>(event->body)) {
+        return make_error(ErrorCode::bad_input,
+                          fmt::format("A second worker said hello after event {} of the first.", last_seq_),
+                          "Let the launcher start one worker only, for example with srun -n1.");
     }
     if (event->seq != last_seq_ + 1) {
         return make_error(ErrorCode::bad_input,
@@ -106,17 +122,19 @@ Expected<std::optional<Event>> EventStream::take(const std::string& line) {
 }
 
 Expected<std::optional<Event>> EventStream::await_hello(const std::string& line) {
-    if (!is_hello(line)) {
-        banner_ += line;
-        banner_ += '\n';
-        if (banner_.size() > kMaxBannerBytes) {
-            return tl::unexpected(no_hello(
-                fmt::format("The worker said no hello within its first {} KiB", kMaxBannerBytes / 1024),
-                banner_));
-        }
-        return std::optional<Event>{};
+    if (const std::optional<std::string> hello = unwrapper_.find_hello(line)) {
+        return greet(*hello);
     }
-    Expected<Event> event = decode_event(line);
+    banner_ += line;
+    banner_ += '\n';
+    if (banner_.size() > kMaxBannerBytes) {
+        return tl::unexpected(endless_banner());
+    }
+    return std::optional<Event>{};
+}
+
+Expected<std::optional<Event>> EventStream::greet(const std::string& hello) {
+    Expected<Event> event = decode_event(hello);
     if (!event) {
         return tl::unexpected(event.error());
     }
@@ -128,6 +146,7 @@ Expected<std::optional<Event>> EventStream::await_hello(const std::string& line)
                           fmt::format("The worker's hello must be event 1, found event {}.", event->seq));
     }
     last_seq_ = 1;
+    banner_.clear();
     return std::optional<Event>(*std::move(event));
 }
 

@@ -44,7 +44,7 @@ std::optional<Expected<std::string>> LineSplitter::next() {
             return tl::unexpected(too_long());
         }
         std::string line = buffer_.substr(start, end - start);
-        if (!line.empty() && line.back() == '\r') {
+        while (!line.empty() && line.back() == '\r') {
             line.pop_back();
         }
         return line;

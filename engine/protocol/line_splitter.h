@@ -17,12 +17,14 @@ class LineSplitter {
 
     void feed(std::string_view bytes);
 
-    /// The next line without its '\n' (a '\r' before it goes too), an error for an oversize line, or
-    /// nothing until more is fed.
+    /// The next line without its '\n' ('\r's before it go too: terminals on the way may add several), an
+    /// error for an oversize line, or nothing until more is fed.
     std::optional<Expected<std::string>> next();
 
     /// Bytes of a line that has not ended yet.
     [[nodiscard]] std::size_t pending_bytes() const { return buffer_.size() - begin_ + skipped_; }
+    /// What of it is held (once next() has nothing): all, or nothing of an oversize line.
+    [[nodiscard]] std::string_view pending() const { return std::string_view(buffer_).substr(begin_); }
 
   private:
     Error too_long() const;

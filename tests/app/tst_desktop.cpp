@@ -3,10 +3,12 @@
 #include "app/desktop/desktop_session.h"
 #include "app/desktop/summary_service.h"
 #include "storage/writer.h"
+#include "ui/results/message_banner.h"
 
 #include <QElapsedTimer>
 #include <QFileInfo>
 #include <QLabel>
+#include <QLineEdit>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTableView>
@@ -59,8 +61,25 @@ class DesktopTest : public QObject {
     void aStoredCampaignIsShownAgain();
     void closingTheWindowStopsTheWorker();
     void theDemoIsFoundAgain();
+    void aHostThatDoesNotAnswerIsShownAndCanBeLeft();
+    void aHostThatRefusesIsShown();
+    void aCampaignWaitsForItsHostAndCanBeStopped();
 
   private:
+    void choose(const char* launcher) {
+        auto* line = window_->findChild<QLineEdit*>(QStringLiteral("launcher"));
+        line->setText(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/launchers/") +
+                      QLatin1String(launcher));
+        Q_EMIT line->editingFinished();
+    }
+    [[nodiscard]] QString devices() const {
+        return window_->findChild<QLabel*>(QStringLiteral("devices"))->text();
+    }
+    [[nodiscard]] QString banner() const { return window_->findChild<ui::MessageBanner*>()->message(); }
+    [[nodiscard]] QPushButton* cancelButton() const {
+        return window_->findChild<QPushButton*>(QStringLiteral("cancelHost"));
+    }
+
     [[nodiscard]] storage::CampaignSpec spec() const;
     [[nodiscard]] QString headline() const {
         return window_->findChild<QLabel*>(QStringLiteral("headline"))->text();
@@ -196,6 +215,56 @@ void DesktopTest::theDemoIsFoundAgain() {
     QVERIFY(stored && *stored);
     QCOMPARE((*stored)->spec.schemes, desktop::demoSpec().schemes);
     QVERIFY((*stored)->status != storage::RunStatus::Done); // to be resumed by the next start
+}
+
+void DesktopTest::aHostThatDoesNotAnswerIsShownAndCanBeLeft() {
+    QVERIFY(!cancelButton()->isVisible()); // this machine has answered
+    campaign::WorkerPatience patience;
+    patience.noticeMs = 100;
+    session_->setPatience(patience);
+    choose("never-answers");
+    QVERIFY(devices().startsWith(QStringLiteral("Asking the engine")));
+    QTRY_VERIFY_WITH_TIMEOUT(devices().contains(QStringLiteral("\"Password:\"")), 10'000);
+    QVERIFY2(devices().contains(QStringLiteral("has not said hello after")), qPrintable(devices()));
+    QVERIFY2(devices().contains(QStringLiteral("job 7 queued")), qPrintable(devices()));
+    QVERIFY(cancelButton()->isVisible() && cancelButton()->isEnabled());
+    QTest::mouseClick(cancelButton(), Qt::LeftButton);
+    QVERIFY2(devices().contains(QStringLiteral("Refresh asks it again")), qPrintable(devices()));
+    QVERIFY(!cancelButton()->isVisible());
+    QTest::qWait(300);
+    QVERIFY2(devices().contains(QStringLiteral("Refresh asks it again")), qPrintable(devices()));
+}
+
+void DesktopTest::aHostThatRefusesIsShown() {
+    choose("denied");
+    QTRY_VERIFY_WITH_TIMEOUT(devices().contains(QStringLiteral("Permission denied (publickey).")), 10'000);
+    QVERIFY2(banner().contains(QStringLiteral("exit code 255")), qPrintable(banner()));
+    QVERIFY(!cancelButton()->isVisible());
+}
+
+void DesktopTest::aCampaignWaitsForItsHostAndCanBeStopped() {
+    campaign::WorkerPatience patience;
+    patience.noticeMs = 100;
+    patience.remoteHelloMs = 300; // the window waits on: only the probe has a limit
+    session_->setPatience(patience);
+    choose("never-answers");
+    QSignalSpy finished(&session_->controller(), &campaign::CampaignController::finished);
+    storage::CampaignSpec remote = spec();
+    remote.launcher = {QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/launchers/never-answers")};
+    window_->setCampaignSpec(remote);
+    click("start");
+    QTRY_VERIFY_WITH_TIMEOUT(banner().contains(QStringLiteral("has not said hello after 1 s")), 10'000);
+    QVERIFY2(banner().contains(QStringLiteral("\"Password:\"")), qPrintable(banner()));
+    QTRY_VERIFY_WITH_TIMEOUT(window_->findChild<QLabel*>(QStringLiteral("phase"))
+                                 ->text()
+                                 .startsWith(QStringLiteral("Waiting for the worker's hello")),
+                             5'000);
+    QVERIFY(finished.isEmpty());
+    click("stop");
+    QTRY_VERIFY_WITH_TIMEOUT(!finished.isEmpty(), 10'000);
+    QCOMPARE(finished.first().first().value<campaign::CampaignOutcome>().status,
+             storage::RunStatus::Cancelled);
+    QVERIFY2(banner().isEmpty(), qPrintable(banner()));
 }
 
 QTEST_MAIN(DesktopTest)

@@ -15,6 +15,8 @@ namespace quantscope::ui {
 
 namespace {
 
+const QString asking = QStringLiteral("Asking the engine for its devices…");
+
 /// So that QProcess::splitCommand gives the same words back.
 QString joinCommand(const QStringList& words) {
     QStringList quoted;
@@ -28,8 +30,8 @@ QString joinCommand(const QStringList& words) {
 } // namespace
 
 HostForm::HostForm(QWidget* parent)
-    : QWidget(parent), backend_(new QComboBox), launcher_(new QLineEdit),
-      devices_(new HintLabel(QStringLiteral("Asking the engine for its devices…"))) {
+    : QWidget(parent), backend_(new QComboBox), launcher_(new QLineEdit), devices_(new HintLabel),
+      cancel_(new QPushButton(QStringLiteral("Cancel"))) {
     backend_->addItem(QStringLiteral("Automatic"), QStringLiteral("auto"));
     backend_->addItem(QStringLiteral("CPU"), QStringLiteral("cpu"));
     backend_->addItem(QStringLiteral("CUDA"), QStringLiteral("cuda"));
@@ -50,7 +52,12 @@ HostForm::HostForm(QWidget* parent)
     form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(QStringLiteral("Backend"), backend_);
     form->addRow(QStringLiteral("Host"), hostRow);
+    devices_->setObjectName(QStringLiteral("devices"));
+    cancel_->setObjectName(QStringLiteral("cancelHost"));
+    cancel_->setToolTip(QStringLiteral("Stops asking this host; Refresh asks again."));
     form->addRow(devices_);
+    form->addRow(cancel_);
+    setAwaited(asking);
     launcher_->setAccessibleName(QStringLiteral("Host: command that starts the worker there"));
 
     connect(backend_, &QComboBox::currentIndexChanged, this, [this] {
@@ -63,6 +70,7 @@ HostForm::HostForm(QWidget* parent)
             requestRefresh();
     });
     connect(refresh, &QPushButton::clicked, this, &HostForm::requestRefresh);
+    connect(cancel_, &QPushButton::clicked, this, &HostForm::cancelRequested);
     asked_ = {backend()};
 }
 
@@ -86,8 +94,18 @@ void HostForm::setValue(const QString& backend, const QStringList& launcher) {
 
 void HostForm::requestRefresh() {
     asked_ = launcher() + QStringList{backend()};
-    devices_->setText(QStringLiteral("Asking the engine for its devices…"));
+    setAwaited(asking);
     Q_EMIT refreshRequested(backend(), launcher());
+}
+
+void HostForm::setAwaited(const QString& sentence) {
+    devices_->setText(sentence);
+    cancel_->setVisible(true);
+}
+
+void HostForm::setUnknown(const QString& reason) {
+    devices_->setText(reason);
+    cancel_->setVisible(false);
 }
 
 void HostForm::setHost(const storage::HostInfo& host) {
@@ -100,6 +118,7 @@ void HostForm::setHost(const storage::HostInfo& host) {
             facts += formatBytes(static_cast<double>(device.memoryBytes));
         lines += QStringLiteral("%1: %2").arg(device.backend, facts.join(QStringLiteral(", ")));
     }
+    cancel_->setVisible(false);
     devices_->setText(lines.isEmpty() ? QStringLiteral("The engine named no device.") : lines.join(u'\n'));
 }
 

@@ -7,6 +7,7 @@
 
 class QComboBox;
 class QLineEdit;
+class QPushButton;
 
 namespace quantscope::ui {
 
@@ -23,11 +24,16 @@ class HostForm : public QWidget {
     [[nodiscard]] QStringList launcher() const; ///< argv prefix; empty is this machine
     void setValue(const QString& backend, const QStringList& launcher);
     void setHost(const storage::HostInfo& host);
+    /// Instead of devices: what is awaited, with a button that ends the waiting …
+    void setAwaited(const QString& sentence);
+    /// … or why there is no answer.
+    void setUnknown(const QString& reason);
 
   Q_SIGNALS:
     void changed();
     /// Another backend or host was chosen, or Refresh pressed.
     void refreshRequested(const QString& backend, const QStringList& launcher);
+    void cancelRequested();
 
   private:
     void requestRefresh();
@@ -35,6 +41,7 @@ class HostForm : public QWidget {
     QComboBox* backend_;
     QLineEdit* launcher_;
     HintLabel* devices_;
+    QPushButton* cancel_;
     QStringList asked_; ///< backend and launcher of the last request
 };
 

@@ -33,6 +33,7 @@ class SetupPanel : public QWidget {
     [[nodiscard]] storage::CampaignSpec spec() const;
     void setSpec(const storage::CampaignSpec& spec);
     void setHost(const storage::HostInfo& host);
+    [[nodiscard]] HostForm* host() const { return host_; }
     void setRunning(bool running);
     /// Empty when Start may be pressed.
     [[nodiscard]] QStringList problems() const;

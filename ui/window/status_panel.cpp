@@ -79,7 +79,7 @@ void StatusPanel::setHost(const storage::HostInfo& host) {
         host.sandboxAvailable
             ? QStringLiteral("Every completion runs under bubblewrap, without network or files.")
             : host.sandboxMessage);
-    deviceName_ = !answered                ? QStringLiteral("Engine: waiting")
+    deviceName_ = !answered                ? QStringLiteral("Engine: no answer yet")
                   : host.devices.isEmpty() ? QStringLiteral("No device")
                                            : host.devices.first().name;
     showDevice({});

@@ -3,6 +3,7 @@
 
 #include <QFile>
 #include <QTest>
+#include <algorithm>
 #include <random>
 
 using namespace quantscope;
@@ -126,6 +127,110 @@ class TestEventStream : public QObject {
         const Outcome refused = read_all(endless + kHello);
         QVERIFY(refused.seqs.empty());
         QVERIFY2(contains(refused.error, "no hello within its first 64 KiB"), refused.error.c_str());
+    }
+
+    void hello_is_found_behind_a_banner_without_a_line_end() {
+        for (const char* banner :
+             {"Last login: today from a terminal ", "\x1b]0;host\a\x1b[1;32mmotd\x1b[0m ", "\xEF\xBB\xBF",
+              "half {\"event\": and {\"event\":\"hello\" of one ", "\x1b[?2004h"}) {
+            const std::string bytes = banner + std::string(kHello) + done(2) + done(3);
+            for (const std::size_t chunk : {std::size_t(1), std::size_t(7), bytes.size()}) {
+                const Outcome outcome = read_all(bytes, chunk);
+                QVERIFY2(outcome.error.empty(), (banner + outcome.error).c_str());
+                QCOMPARE(outcome.seqs.size(), std::size_t(3));
+            }
+        }
+    }
+
+    void labels_are_taken_off_every_line_data() {
+        QTest::addColumn<QByteArray>("first");
+        QTest::addColumn<QByteArray>("later");
+        QTest::addColumn<QByteArray>("end");
+        QTest::newRow("srun --label") << QByteArray("0: ") << QByteArray("0: ") << QByteArray("\n");
+        QTest::newRow("srun of many") << QByteArray("000: ") << QByteArray("000: ") << QByteArray("\n");
+        QTest::newRow("mpirun") << QByteArray("[1,0]<stdout>:") << QByteArray("[1,0]<stdout>:")
+                                << QByteArray("\r\n");
+        QTest::newRow("times") << QByteArray("Dec 01 03:00:01 ") << QByteArray("Dec 01 03:00:02 ")
+                               << QByteArray("\n");
+        QTest::newRow("a terminal") << QByteArray("\x1b[33m") << QByteArray("\x1b[33m")
+                                    << QByteArray("\x1b[0m\r\r\n");
+    }
+
+    void labels_are_taken_off_every_line() {
+        QFETCH(QByteArray, first);
+        QFETCH(QByteArray, later);
+        QFETCH(QByteArray, end);
+        std::string bytes = "0: module load cuda\n";
+        std::string_view rest = recorded_;
+        const std::size_t lines = static_cast<std::size_t>(std::count(rest.begin(), rest.end(), '\n'));
+        for (bool hello = true; !rest.empty(); hello = false) {
+            const std::size_t newline = rest.find('\n');
+            bytes += (hello ? first : later).toStdString() + std::string(rest.substr(0, newline)) +
+                     end.toStdString();
+            rest.remove_prefix(newline + 1);
+        }
+        for (const std::size_t chunk : {std::size_t(1), std::size_t(1000), bytes.size()}) {
+            const Outcome outcome = read_all(bytes, chunk);
+            QCOMPARE(outcome.error, std::string());
+            QCOMPARE(outcome.seqs.size(), lines);
+        }
+    }
+
+    /// srun --label ends and labels every message of a task, which is at most about 1 KiB: long lines arrive
+    /// in pieces (write_labelled_message() of Slurm).
+    void labelled_pieces_are_put_together() {
+        for (const std::size_t message : {std::size_t(16), std::size_t(1024), std::size_t(4096)}) {
+            std::string bytes;
+            for (std::size_t at = 0; at < recorded_.size(); at += message) {
+                std::string_view piece = std::string_view(recorded_).substr(at, message);
+                while (!piece.empty()) {
+                    const std::size_t newline = std::min(piece.find('\n'), piece.size());
+                    bytes += "0: " + std::string(piece.substr(0, newline)) + "\n";
+                    piece.remove_prefix(std::min(newline + 1, piece.size()));
+                }
+            }
+            const Outcome plain = read_all(recorded_);
+            const Outcome outcome = read_all(bytes, 777);
+            QCOMPARE(outcome.error, std::string());
+            QVERIFY(outcome.seqs == plain.seqs);
+            const Outcome cut = read_all(bytes.substr(0, bytes.size() - 10));
+            QVERIFY2(contains(cut.error, "middle of a line"), cut.error.c_str());
+        }
+    }
+
+    void two_workers_on_one_stream_are_named() {
+        const std::string both = "0: " + std::string(kHello) + "1: " + kHello + "0: " + done(2);
+        QVERIFY2(contains(read_all(both).error, "second worker"), read_all(both).error.c_str());
+        const std::string bare = std::string(kHello) + kHello;
+        QVERIFY2(contains(read_all(bare).error, "second worker"), read_all(bare).error.c_str());
+    }
+
+    void what_we_wrote_may_come_back() {
+        const std::string echo = encode_request(ShutdownRequest{}).value();
+        const Outcome outcome = read_all(echo + kHello + echo + done(2) + echo + done(3));
+        QCOMPARE(outcome.error, std::string());
+        QCOMPARE(outcome.seqs.size(), std::size_t(3));
+    }
+
+    void a_banner_without_any_line_end_is_limited_too() {
+        EventStream stream;
+        Outcome outcome;
+        for (int i = 0; i < 64 && outcome.error.empty(); ++i) {
+            stream.feed(std::string(4096, 'y'));
+            drain(stream, outcome);
+        }
+        QVERIFY2(contains(outcome.error, "no hello within its first 64 KiB"), outcome.error.c_str());
+        QVERIFY(stream.banner().size() <= 2 * kMaxBannerBytes);
+    }
+
+    void hostile_banners_take_linear_time() {
+        std::string start;
+        while (start.size() < kMaxBannerBytes - 100) {
+            start += R"({"event":"hello")";
+        }
+        const Outcome outcome = read_all(start + "\n" + kHello + done(2), 512);
+        QCOMPARE(outcome.error, std::string());
+        QCOMPARE(outcome.seqs.size(), std::size_t(2));
     }
 
     void an_end_without_hello_tells_the_last_line() {
