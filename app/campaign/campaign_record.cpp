@@ -113,11 +113,6 @@ RunStatus CampaignRecord::status(const Step& step, int cell) const {
     return step.measure == Measure::Eval ? run.evalStatus : run.latencyStatus;
 }
 
-bool CampaignRecord::isComplete(const Step& step) const {
-    return std::all_of(step.cells.begin(), step.cells.end(),
-                       [&](int cell) { return status(step, cell) == RunStatus::Done; });
-}
-
 protocol::Request CampaignRecord::request(const Step& step) const {
     if (step.measure == Measure::Eval) {
         return evalRequest(*this, step);

@@ -27,7 +27,6 @@ struct CampaignRecord {
     int problemCount = 0;  ///< of the campaign, after its limit; 0 until the worker has told
 
     [[nodiscard]] RunRecord* find(storage::Id runId);
-    [[nodiscard]] bool isComplete(const Step& step) const;
     [[nodiscard]] protocol::Request request(const Step& step) const;
     [[nodiscard]] int unitsTotal(const Step& step) const; ///< samples, or latency rounds of all cells
     [[nodiscard]] int unitsDone(const Step& step) const;

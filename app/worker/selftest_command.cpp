@@ -31,13 +31,22 @@ int selftest_command(const SelftestArguments& arguments) {
         return report(options.error());
     }
     int failed = 0;
+    int skipped = 0;
     nlohmann::json checks = nlohmann::json::array();
     const auto device = worker::run_selftest(*options, [&](const DeviceCheck& check) {
         failed += check.passed ? 0 : 1;
+        skipped += check.skipped ? 1 : 0;
         if (arguments.json) {
-            checks.push_back({{"name", check.name}, {"passed", check.passed}, {"detail", check.detail}});
+            checks.push_back({{"name", check.name},
+                              {"passed", check.passed},
+                              {"skipped", check.skipped},
+                              {"detail", check.detail}});
         } else {
-            fmt::print("{:<6} {:<56} {}\n", check.passed ? "ok" : "FAILED", check.name, check.detail);
+            fmt::print("{:<6} {:<56} {}\n",
+                       !check.passed   ? "FAILED"
+                       : check.skipped ? "skip"
+                                       : "ok",
+                       check.name, check.detail);
             std::fflush(stdout);
         }
     });
@@ -45,11 +54,14 @@ int selftest_command(const SelftestArguments& arguments) {
         return report(device.error());
     }
     if (arguments.json) {
-        const nlohmann::json document = {
-            {"device", *device}, {"seed", arguments.seed}, {"failed", failed}, {"checks", std::move(checks)}};
+        const nlohmann::json document = {{"device", *device},
+                                         {"seed", arguments.seed},
+                                         {"failed", failed},
+                                         {"skipped", skipped},
+                                         {"checks", std::move(checks)}};
         fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
-        fmt::print("{}: {} failed (seed {})\n", *device, failed, arguments.seed);
+        fmt::print("{}: {} failed, {} skipped (seed {})\n", *device, failed, skipped, arguments.seed);
     }
     return failed == 0 ? 0 : 1;
 }

@@ -21,6 +21,14 @@ Expected<std::unique_ptr<Backend>> make_cuda() {
 #endif
 }
 
+bool has_cuda_device() {
+#ifdef QUANTSCOPE_HAVE_CUDA
+    return cuda::device_count() > 0;
+#else
+    return false;
+#endif
+}
+
 } // namespace
 
 Expected<std::unique_ptr<Backend>> make_backend(const std::string& which) {
@@ -28,8 +36,12 @@ Expected<std::unique_ptr<Backend>> make_backend(const std::string& which) {
         return make_cuda();
     }
     if (which == "auto") {
-        if (auto backend = make_cuda()) {
+        auto backend = make_cuda();
+        if (backend) {
             return backend;
+        }
+        if (has_cuda_device()) { // what keeps a GPU that is there from being used must not stay unsaid
+            fmt::print(stderr, "{} The CPU engine is used instead.\n", backend.error().message);
         }
     }
     if (which == "auto" || which == "cpu") {

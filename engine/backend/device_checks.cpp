@@ -11,7 +11,7 @@ namespace quantscope {
 std::vector<DeviceCheck> check_kernels(unsigned seed) {
     std::vector<DeviceCheck> checks;
     for (kernels::CheckResult& result : kernels::run_checks(seed)) {
-        checks.push_back({std::move(result.name), result.passed, std::move(result.detail)});
+        checks.push_back({std::move(result.name), result.passed, std::move(result.detail), result.skipped});
     }
     return checks;
 }

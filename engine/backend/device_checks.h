@@ -10,7 +10,8 @@ namespace quantscope {
 struct DeviceCheck {
     std::string name; ///< what was compared, with its sizes
     bool passed = false;
-    std::string detail; ///< the figure compared, or the first difference
+    std::string detail;   ///< the figure compared, or the first difference
+    bool skipped = false; ///< not for this device; passed, then
 };
 
 /// Every CUDA kernel against its CPU reference, on fresh random inputs that `seed` draws. Needs a CUDA

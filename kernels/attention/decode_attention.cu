@@ -66,11 +66,9 @@ Status launch_decode(const AttentionRows& rows, const float* cosines, const floa
 template<int head_dim>
 Status launch_decode(const AttentionRows& rows, const float* cosines, const float* sines, float* out,
                      int splits, const Launch& how) {
-    int device = 0;
-    int multiprocessors = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                "asking for the multiprocessor count");
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    const int multiprocessors = device->multiprocessors;
     const int items = rows.shape.kv_heads * rows.rows;
     if (items <= 2 * multiprocessors)
         return launch_decode<head_dim, stages_for_two>(rows, cosines, sines, out, splits, items, how);
@@ -87,10 +85,10 @@ Status attend_decode(const AttentionRows& rows, const float* cosines, const floa
                      float* partials, int splits, const Launch& how) {
     constexpr std::size_t most_bytes = 227 * 1024;
     const AttentionShape& s = rows.shape;
-    bool hopper = false;
-    QS_TRY(has_wgmma(hopper));
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
     const bool whole = s.heads % s.kv_heads == 0 && rows.key_codes == nullptr;
-    const bool many = hopper && whole && rows.rows * s.kv_heads >= enough_blocks;
+    const bool many = device->hopper && whole && rows.rows * s.kv_heads >= enough_blocks;
     const int group = whole ? s.heads / s.kv_heads : 1;
     if (many && s.head_dim == 128 && Layout<128, stages_for_two>::bytes(group, splits) <= most_bytes)
         return launch_decode<128>(rows, cosines, sines, out, splits, how);

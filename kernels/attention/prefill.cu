@@ -162,9 +162,9 @@ Status attend_prefill_mma(const AttentionRows& rows, float* out, const Launch& h
 }
 
 Status attend_prefill(const AttentionRows& rows, float* out, const Launch& how) {
-    bool wgmma = false;
-    QS_TRY(has_wgmma(wgmma));
-    if (!wgmma)
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    if (!device->hopper)
         return attend_prefill_mma(rows, out, how);
     return rows.key_codes != nullptr ? attend_prefill_wgmma_codes(rows, out, how)
                                      : attend_prefill_wgmma(rows, out, how);

@@ -375,11 +375,9 @@ __global__ void __launch_bounds__(threads, 1)
 
 template<int head_dim>
 Status launch_wgmma(const AttentionRows& rows, float* out, const Launch& how) {
-    int device = 0;
-    int multiprocessors = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                "asking for the multiprocessor count");
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    const int multiprocessors = device->multiprocessors;
     const int pieces = rows.shape.heads * ((rows.rows + piece_rows - 1) / piece_rows);
     constexpr float log2_e = 1.44269504F;
     return launch("attend_prefill_wgmma", attend_prefill_wgmma_kernel<head_dim>,

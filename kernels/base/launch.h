@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "kernels/base/status.h"
+#include "kernels/base/features.h"
 
 #include <cuda_runtime.h>
 
@@ -11,7 +11,8 @@ namespace quantscope::kernels {
 struct Launch {
     cudaStream_t stream = nullptr;
     /// Programmatic dependent launch: blocks start while the kernel before still runs. Every kernel here
-    /// waits for it before it touches what another kernel wrote (base/device.cuh).
+    /// waits for it before it touches what another kernel wrote (base/device.cuh). Ignored where the device's
+    /// code has no such wait.
     bool overlap_previous = false;
     int cluster = 1; ///< blocks that start together and reach each other's shared memory
 };
@@ -25,6 +26,8 @@ Status launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 b
                                          static_cast<int>(shared_bytes)),
                     std::string("reserving ") + std::to_string(shared_bytes) +
                         " bytes of shared memory for " + name);
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
     cudaLaunchConfig_t config{};
     config.gridDim = grid;
     config.blockDim = block;
@@ -32,7 +35,7 @@ Status launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 b
     config.stream = how.stream;
     cudaLaunchAttribute attributes[2] = {};
     config.attrs = attributes;
-    if (how.overlap_previous) {
+    if (how.overlap_previous && device->dependent_launch) {
         cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
         attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
         attribute.val.programmaticStreamSerializationAllowed = 1;

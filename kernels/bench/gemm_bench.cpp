@@ -169,9 +169,9 @@ Status bench_shape(int rows, int cols, CublasLt* lt8, CublasLt* lt16, cudaStream
 } // namespace
 
 Status bench_many_rows(cudaStream_t stream) {
-    bool fits = false;
-    QS_TRY(has_wgmma(fits));
-    if (!fits) {
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    if (!device->hopper) {
         std::printf("GEMM at M=2048: no wgmma on this device\n");
         return {};
     }

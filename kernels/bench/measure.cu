@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/bench/measure.h"
 
+#include "kernels/base/features.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -199,9 +201,9 @@ Status measure_copy_ceiling(cudaStream_t stream, double& bytes_per_s) {
 }
 
 Status measure_int8_ceiling(cudaStream_t stream, double& ops_per_s) {
-    int blocks = 0;
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, 0),
-                "asking for multiprocessors");
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    const int blocks = device->multiprocessors;
     constexpr int warps = 16; // a block, one a multiprocessor
     DeviceBuffer<std::uint32_t> data;
     DeviceBuffer<std::int32_t> sink;

@@ -12,7 +12,8 @@ namespace quantscope::kernels {
 struct CheckResult {
     std::string name; ///< kernel and shape
     bool passed = false;
-    std::string detail; ///< the figure compared, or the first difference
+    std::string detail;   ///< the figure compared, or the first difference
+    bool skipped = false; ///< not for this device; passed, then
 };
 
 /// Every kernel against its reference: odd sizes, batch tails, poisoned outputs. A new seed gives new inputs.

@@ -296,9 +296,16 @@ Status check_heads(WeightFormat format, int heads, std::mt19937& random, CheckRe
 } // namespace
 
 void check_wgmma(std::mt19937& random, CheckList& results) {
-    bool fits = false;
-    if (!has_wgmma(fits).ok() || !fits)
+    const DeviceFeatures* device = nullptr;
+    const Status asked = device_features(device);
+    if (!asked.ok() || !device->hopper) {
+        run_check(results, "wgmma", [&](CheckResult& r) {
+            r.skipped = asked.ok();
+            r.detail = "wgmma is for Hopper";
+            return asked;
+        });
         return;
+    }
     SplitSums sums;
     Status room = sums.allocate(); // whichever checks are asked for
     run_check(results, "wgmma: room for split sums", [&](CheckResult&) { return room; });

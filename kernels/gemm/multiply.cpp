@@ -12,7 +12,8 @@ namespace quantscope::kernels {
 
 namespace {
 
-/// Up to here reading the weights twice costs less than sharing them through larger tiles (README.md).
+/// Up to here reading the weights twice costs less than sharing them through larger tiles
+/// (history/whole_step.md).
 constexpr int max_pieces_batch = 64;
 /// From here on sweep_gemm was measured faster than stream_gemm.
 constexpr int min_sweep_batch = 3;
@@ -41,10 +42,10 @@ Status multiply_pieces(const StreamGemm& gemm, cudaStream_t stream) {
 } // namespace
 
 Status row_layout_for(WeightFormat format, int batch, bool prefill, RowLayout& layout) {
-    bool fits = false;
-    QS_TRY(has_wgmma(fits));
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
     const bool many = format != WeightFormat::f16 && batch > max_stream_decode_batch;
-    layout = fits && (prefill || many) ? RowLayout::slabs : RowLayout::rows;
+    layout = device->hopper && (prefill || many) ? RowLayout::slabs : RowLayout::rows;
     return {};
 }
 

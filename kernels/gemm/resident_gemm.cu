@@ -316,14 +316,6 @@ Kernel kernel_for(Epilogue epilogue, int spans, int blocks_of_8) {
                             : kernel_for<format, max_spans, 1>(epilogue);
 }
 
-Status multiprocessor_count(int& count) {
-    int device = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-                "asking for the multiprocessor count");
-    return {};
-}
-
 int spans_of(const PackedWeights& weights) {
     return (weights.col_tiles() * 64 + span_cols - 1) / span_cols;
 }
@@ -332,12 +324,12 @@ int spans_of(const PackedWeights& weights) {
 
 Status resident_gemm_fits(const StreamGemm& gemm, bool& fits) {
     const PackedWeights& weights = *gemm.weights;
-    int multiprocessors = 0;
-    QS_TRY(has_wgmma(fits));
-    QS_TRY(multiprocessor_count(multiprocessors));
-    fits = fits && gemm.batch <= (spans_of(weights) == 1 ? 16 : 8) && spans_of(weights) <= max_spans &&
-           weights.format != WeightFormat::f16 && gemm.epilogue != Epilogue::store_f16 &&
-           gemm.layout == RowLayout::rows && weights.row_tiles() <= multiprocessors * max_tiles;
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    fits = device->hopper && gemm.batch <= (spans_of(weights) == 1 ? 16 : 8) &&
+           spans_of(weights) <= max_spans && weights.format != WeightFormat::f16 &&
+           gemm.epilogue != Epilogue::store_f16 && gemm.layout == RowLayout::rows &&
+           weights.row_tiles() <= device->multiprocessors * max_tiles;
     return {};
 }
 
@@ -347,9 +339,9 @@ Status resident_gemm(const StreamGemm& gemm, cudaStream_t stream) {
     if (!fits || gemm.batch < 1)
         return {Status::Kind::unsupported, "resident_gemm does not take this product"};
     const PackedWeights& weights = *gemm.weights;
-    int multiprocessors = 0;
-    QS_TRY(multiprocessor_count(multiprocessors));
-    const int blocks = std::min(weights.row_tiles(), multiprocessors);
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    const int blocks = std::min(weights.row_tiles(), device->multiprocessors);
     const int blocks_of_8 = gemm.batch <= 8 ? 1 : 2;
     const Layout layout((weights.row_tiles() + blocks - 1) / blocks, blocks_of_8);
     const Arguments arguments{weights.tiles.data(),

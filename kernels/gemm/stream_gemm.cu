@@ -3,6 +3,7 @@
 
 #include "kernels/base/device.cuh"
 #include "kernels/base/exponential.cuh"
+#include "kernels/base/launch.h"
 #include "kernels/gemm/fragments.cuh"
 #include "kernels/gemm/product_arguments.h"
 
@@ -196,7 +197,7 @@ __global__ void __launch_bounds__(threads) stream_gemm_kernel(const Arguments a)
             load_activations<format>(a, col_tile, block * 8 + lane / 4, lane, to[block]);
     };
     // int8 activations are asked for a tile ahead; after the last one come the first one's again, for the
-    // next row tile. It gained nothing for the other formats (kernels/README.md).
+    // next row tile. It gained nothing for the other formats (kernels/history/stream_gemm.md).
     constexpr bool ahead = format == WeightFormat::int8;
     if (ahead && warp < a.col_tiles)
         load_batch(warp, act);
@@ -280,12 +281,9 @@ int shared_bytes_for(WeightFormat format, int batch) {
 } // namespace
 
 Status stream_gemm_fits(WeightFormat format, int batch, bool& fits) {
-    int device = 0;
-    int most_bytes = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&most_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-                "asking for a block's shared memory");
-    fits = batch <= max_stream_batch && shared_bytes_for(format, batch) <= most_bytes;
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    fits = batch <= max_stream_batch && shared_bytes_for(format, batch) <= device->max_shared_bytes;
     return {};
 }
 
@@ -298,26 +296,10 @@ Status stream_gemm(const StreamGemm& gemm, cudaStream_t stream) {
     const Arguments arguments = product_arguments(gemm);
     const Kernel kernel = kernel_for(gemm);
     const int shared_bytes = shared_bytes_for(weights.format, gemm.batch);
-    QS_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes),
-                "reserving shared memory for stream_gemm");
-    int device = 0;
-    int multiprocessors = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                "asking for the multiprocessor count");
-
-    cudaLaunchConfig_t config{};
-    config.gridDim = dim3(std::min(weights.row_tiles(), multiprocessors));
-    config.blockDim = dim3(threads);
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = stream;
-    cudaLaunchAttribute attribute{};
-    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attribute.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &attribute;
-    config.numAttrs = gemm.overlap_previous ? 1 : 0;
-    QS_CUDA_TRY(cudaLaunchKernelEx(&config, kernel, arguments), "launching stream_gemm");
-    return {};
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    return launch("stream_gemm", kernel, dim3(std::min(weights.row_tiles(), device->multiprocessors)),
+                  dim3(threads), shared_bytes, {stream, gemm.overlap_previous}, arguments);
 }
 
 void reference_int_product(const std::int8_t* x, const std::int8_t* w, int batch, int rows, int cols,

@@ -316,14 +316,11 @@ Kernel kernel_for(Epilogue epilogue) {
 } // namespace
 
 Status sweep_gemm_fits(const StreamGemm& gemm, bool& fits) {
-    int device = 0;
-    int most_bytes = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&most_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-                "asking for a block's shared memory");
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
     fits = gemm.batch <= max_sweep_batch && gemm.weights->format != WeightFormat::f16 &&
            gemm.epilogue != Epilogue::store_f16 && gemm.layout == RowLayout::rows &&
-           shared_bytes_for(gemm.weights->format, 2) <= most_bytes;
+           shared_bytes_for(gemm.weights->format, 2) <= device->max_shared_bytes;
     return {};
 }
 
@@ -334,11 +331,9 @@ Status sweep_gemm(const StreamGemm& gemm, cudaStream_t stream) {
         return {Status::Kind::unsupported,
                 "sweep_gemm takes integer weights and a batch of 1 to " + std::to_string(max_sweep_batch)};
     const PackedWeights& weights = *gemm.weights;
-    int device = 0;
-    int multiprocessors = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                "asking for the multiprocessor count");
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    const int multiprocessors = device->multiprocessors;
     const Arguments arguments = product_arguments(gemm);
     const bool int4 = weights.format == WeightFormat::int4;
     const int blocks_of_8 = gemm.batch <= 8 ? 1 : 2;

@@ -289,11 +289,9 @@ Status launch_format(const Arguments& a, int multiprocessors, const Launch& how)
 Status tiled_gemm(const StreamGemm& gemm, cudaStream_t stream) {
     const Arguments arguments{product_arguments(gemm), gemm.epilogue};
     const Launch how{stream, gemm.overlap_previous};
-    int device = 0;
-    int multiprocessors = 0;
-    QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-    QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                "asking for the multiprocessor count");
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    const int multiprocessors = device->multiprocessors;
     switch (gemm.weights->format) {
     case WeightFormat::int4: return launch_format<WeightFormat::int4>(arguments, multiprocessors, how);
     case WeightFormat::int8: return launch_format<WeightFormat::int8>(arguments, multiprocessors, how);

@@ -14,18 +14,6 @@ namespace wgmma_detail {
 constexpr int max_split_cols = 128;
 constexpr int max_split_tiles = 8192;
 
-struct Device {
-    int multiprocessors = 0;
-
-    Status ask() {
-        int device = 0;
-        QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-        QS_CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                    "asking for the multiprocessor count");
-        return {};
-    }
-};
-
 /// What leaves, and where to, for the copy engine where it takes that.
 template<class B>
 Status describe_outputs(const StreamGemm& gemm, Arguments& a) {
@@ -48,7 +36,7 @@ Status describe_outputs(const StreamGemm& gemm, Arguments& a) {
 }
 
 template<class B>
-Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_t stream) {
+Status launch_blocking(const StreamGemm& gemm, const DeviceFeatures& device, cudaStream_t stream) {
     const PackedWeights& weights = *gemm.weights;
     Arguments a{};
     a.tiles = weights.tiles.data();
@@ -85,7 +73,8 @@ Status launch_blocking(const StreamGemm& gemm, const Device& device, cudaStream_
 
 /// Variant 0 is for many rows.
 template<WeightFormat format>
-Status launch_variant(const StreamGemm& gemm, const Device& device, int variant, cudaStream_t stream) {
+Status launch_variant(const StreamGemm& gemm, const DeviceFeatures& device, int variant,
+                      cudaStream_t stream) {
     constexpr bool f16 = format == WeightFormat::f16;
     constexpr bool int4 = format == WeightFormat::int4;
     const auto go = [&](auto blocking) { return launch_blocking<decltype(blocking)>(gemm, device, stream); };
@@ -118,7 +107,7 @@ struct TileSize {
 
 /// Cycles that a multiprocessor needs for its share: products of a tile, or its copies at some 40 bytes a
 /// cycle, whichever is more.
-double cost(const StreamGemm& gemm, const Device& device, TileSize size, bool split) {
+double cost(const StreamGemm& gemm, const DeviceFeatures& device, TileSize size, bool split) {
     const PackedWeights& w = *gemm.weights;
     const int tiles = (w.rows + size.rows - 1) / size.rows * ((gemm.batch + size.cols - 1) / size.cols);
     const double products = size.cols * size.rows / 32.0;
@@ -133,7 +122,7 @@ double cost(const StreamGemm& gemm, const Device& device, TileSize size, bool sp
     return turns * std::max(products, copies);
 }
 
-int pick_variant(const StreamGemm& gemm, const Device& device) {
+int pick_variant(const StreamGemm& gemm, const DeviceFeatures& device) {
     if (gemm.weights->format != WeightFormat::f16) {
         if (gemm.split_sums == nullptr)
             return 0;
@@ -156,13 +145,11 @@ int pick_variant(const StreamGemm& gemm, const Device& device) {
 } // namespace wgmma_detail
 
 Status SplitSums::allocate() {
-    bool fits = false;
-    QS_TRY(has_wgmma(fits));
-    if (!fits)
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    if (!device->hopper)
         return {};
-    wgmma_detail::Device device;
-    QS_TRY(device.ask());
-    QS_TRY(sums.allocate(static_cast<std::size_t>(device.multiprocessors) * 2 * 128 *
+    QS_TRY(sums.allocate(static_cast<std::size_t>(device->multiprocessors) * 2 * 128 *
                          wgmma_detail::max_split_cols));
     QS_TRY(arrived.allocate(wgmma_detail::max_split_tiles));
     QS_CUDA_TRY(cudaMemset(arrived.data(), 0, arrived.bytes()), "clearing the counters of split tiles");
@@ -170,30 +157,32 @@ Status SplitSums::allocate() {
 }
 
 Status wgmma_gemm_appends(const StreamGemm& gemm, const HeadAppend& append, bool& appends) {
-    wgmma_detail::Device device;
-    QS_TRY(device.ask());
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
     const AttentionShape& shape = append.rows.shape;
     appends = append.rows.key_codes == nullptr && shape.head_dim == wgmma_detail::HeadWriter::head_dim &&
-              gemm.weights->rows == shape.qkv_size() && wgmma_detail::pick_variant(gemm, device) == 0;
+              gemm.weights->rows == shape.qkv_size() && wgmma_detail::pick_variant(gemm, *device) == 0;
     return {};
 }
 
 Status wgmma_gemm(const StreamGemm& gemm, cudaStream_t stream, int variant) {
-    wgmma_detail::Device device;
-    QS_TRY(device.ask());
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
+    if (!device->hopper)
+        return {Status::Kind::unsupported, "wgmma_gemm needs a Hopper GPU and code for it"};
     if (gemm.layout != RowLayout::slabs)
         return {Status::Kind::unsupported, "wgmma_gemm reads rows in slabs"};
     if (variant < 0)
-        variant = wgmma_detail::pick_variant(gemm, device);
+        variant = wgmma_detail::pick_variant(gemm, *device);
     if (gemm.append != nullptr && variant != 0)
         return {Status::Kind::unsupported, "wgmma_gemm appends to the KV cache with tiles of many rows only"};
     switch (gemm.weights->format) {
     case WeightFormat::int4:
-        return wgmma_detail::launch_variant<WeightFormat::int4>(gemm, device, variant, stream);
+        return wgmma_detail::launch_variant<WeightFormat::int4>(gemm, *device, variant, stream);
     case WeightFormat::int8:
-        return wgmma_detail::launch_variant<WeightFormat::int8>(gemm, device, variant, stream);
+        return wgmma_detail::launch_variant<WeightFormat::int8>(gemm, *device, variant, stream);
     case WeightFormat::f16:
-        return wgmma_detail::launch_variant<WeightFormat::f16>(gemm, device, variant, stream);
+        return wgmma_detail::launch_variant<WeightFormat::f16>(gemm, *device, variant, stream);
     }
     return {Status::Kind::unsupported, "wgmma_gemm does not know this weight format"};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/step/decode_step.h"
 
+#include "kernels/base/features.h"
 #include "kernels/step/step_linear.cuh"
 #include "kernels/step/step_rows.cuh"
 
@@ -332,27 +333,6 @@ StepKernel kernel_of(const DecodeStep& step) {
     return {};
 }
 
-struct Device {
-    int blocks = 0; ///< one a multiprocessor
-    int shared_bytes = 0;
-    int cooperative = 0;
-    int capability = 0; ///< major
-
-    Status ask() {
-        int device = 0;
-        QS_CUDA_TRY(cudaGetDevice(&device), "asking for the current device");
-        QS_CUDA_TRY(cudaDeviceGetAttribute(&blocks, cudaDevAttrMultiProcessorCount, device),
-                    "asking for the multiprocessor count");
-        QS_CUDA_TRY(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-                    "asking for a block's shared memory");
-        QS_CUDA_TRY(cudaDeviceGetAttribute(&capability, cudaDevAttrComputeCapabilityMajor, device),
-                    "asking for the compute capability");
-        QS_CUDA_TRY(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, device),
-                    "asking for cooperative launches");
-        return {};
-    }
-};
-
 /// By trial on an H200; where little is exchanged there is nothing to wait for.
 StepDelays delays_of(const DecodeStep& step) {
     if (step.shape.hidden < 2048 || step.format == WeightFormat::f16)
@@ -375,13 +355,13 @@ bool shape_fits(const DecodeStep& step, int blocks) {
 } // namespace
 
 Status find_step_kernel(const DecodeStep& step, StepKernel& kernel) {
-    Device device;
-    QS_TRY(device.ask());
+    const DeviceFeatures* device = nullptr;
+    QS_TRY(device_features(device));
     kernel = kernel_of(step);
-    kernel.blocks = device.blocks;
-    if (kernel.function == nullptr || step.rows != 1 || device.cooperative == 0 || device.capability < 9 ||
-        !shape_fits(step, device.blocks) ||
-        kernel.shared_bytes > static_cast<std::size_t>(device.shared_bytes)) {
+    kernel.blocks = device->multiprocessors; // one each
+    if (kernel.function == nullptr || step.rows != 1 || !device->cooperative || !device->hopper ||
+        !shape_fits(step, kernel.blocks) ||
+        kernel.shared_bytes > static_cast<std::size_t>(device->max_shared_bytes)) {
         kernel = {};
         return {};
     }

@@ -18,7 +18,7 @@ struct StepLayer {
     const float* mlp_gamma;
 };
 
-/// Clocks that a block lets pass before it asks for the input of a linear (kernels/README.md).
+/// Clocks that a block lets pass before it asks for the input of a linear (kernels/history/decode_step.md).
 struct StepDelays {
     int qkv = 0; ///< and lm_head
     int gate_up = 0;

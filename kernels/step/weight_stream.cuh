@@ -140,8 +140,8 @@ class WeightRing {
 
     /// One thread: copies all chunks of the step, each as soon as its stage is empty and no more than `pace`
     /// says are under way. More would only stand in a queue, and every other load of the block,
-    /// on which all blocks wait, behind them (kernels/README.md). What it does a chunk is short: it competes
-    /// with four warps, and memory waits for it.
+    /// on which all blocks wait, behind them (kernels/history/decode_step.md). What it does a chunk is short:
+    /// it competes with four warps, and memory waits for it.
     /// @param together  row tiles that are walked together
     /// @param pace  at least 1; shared memory, others change it
     /// @tparam clocks  at least between two pieces of a chunk where pace is chunks_between; 0: chunks are not

@@ -155,17 +155,6 @@ std::optional<double> xValue(const RunSummary& run, XMetric metric) {
     return std::nullopt;
 }
 
-QString xMetricName(XMetric metric) {
-    switch (metric) {
-    case XMetric::TpotP50: return QStringLiteral("TPOT p50");
-    case XMetric::TtftP50: return QStringLiteral("TTFT p50");
-    case XMetric::TokensPerSecond: return QStringLiteral("Throughput");
-    case XMetric::Memory: return QStringLiteral("Memory");
-    case XMetric::Energy: return QStringLiteral("Energy");
-    }
-    return {};
-}
-
 bool largerIsBetter(XMetric metric) {
     return metric == XMetric::TokensPerSecond;
 }

@@ -46,9 +46,6 @@ TradeOffModel tradeOffModel(const storage::CampaignSummary& summary, XMetric met
 /// The x number of a run: milliseconds, tokens a second, bytes or joules a token; nullopt without data.
 std::optional<double> xValue(const storage::RunSummary& run, XMetric metric);
 
-/// "TPOT p50", "TTFT p50", "Throughput", "Memory", "Energy".
-QString xMetricName(XMetric metric);
-
 /// True where a larger number is the better one (throughput).
 bool largerIsBetter(XMetric metric);
 

@@ -47,8 +47,4 @@ void Section::setFolded(bool folded) {
         content_->setVisible(!folded);
 }
 
-bool Section::isFolded() const {
-    return button_ != nullptr && !button_->isChecked();
-}
-
 } // namespace quantscope::ui

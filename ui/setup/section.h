@@ -19,7 +19,6 @@ class Section : public QWidget {
 
     void setContent(QWidget* content);
     void setFolded(bool folded);
-    [[nodiscard]] bool isFolded() const;
 
   private:
     QVBoxLayout* layout_;

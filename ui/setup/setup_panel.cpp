@@ -204,10 +204,6 @@ void SetupPanel::setRunning(bool running) {
     revalidate();
 }
 
-void SetupPanel::focusFirst() {
-    model_->setFocus();
-}
-
 void SetupPanel::start() {
     if (!running_ && problems().isEmpty())
         Q_EMIT startRequested(spec());

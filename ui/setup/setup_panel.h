@@ -37,7 +37,6 @@ class SetupPanel : public QWidget {
     void setRunning(bool running);
     /// Empty when Start may be pressed.
     [[nodiscard]] QStringList problems() const;
-    void focusFirst();
 
   public Q_SLOTS:
     /// As the buttons: nothing happens while there are problems, or in the wrong state.

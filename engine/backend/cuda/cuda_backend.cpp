@@ -4,6 +4,7 @@
 #include "engine/backend/create_check.h"
 #include "engine/backend/cuda/cuda_session.h"
 #include "engine/backend/cuda/status_error.h"
+#include "kernels/base/features.h"
 
 #include <array>
 #include <cuda_runtime.h>
@@ -78,13 +79,29 @@ std::string version_text(int version) {
     return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+/// What a reader of a latency has to know of the code that ran: which is not what the device's number says.
+std::string code_text(const kernels::DeviceFeatures& features) {
+    return fmt::format(", kernels for sm_{}{}{}", features.code_arch / 10, features.hopper ? "a" : "",
+                       features.compiled_now ? " compiled by the driver" : "");
+}
+
+int count_devices(cudaError_t& error) {
+    int count = 0;
+    error = cudaGetDeviceCount(&count);
+    static_cast<void>(cudaGetLastError());
+    return error == cudaSuccess ? count : 0;
+}
+
 } // namespace
 
+int device_count() {
+    cudaError_t ignored = cudaSuccess;
+    return count_devices(ignored);
+}
+
 Expected<std::unique_ptr<Backend>> make_cuda_backend() {
-    int count = 0;
-    const cudaError_t counted = cudaGetDeviceCount(&count);
-    static_cast<void>(cudaGetLastError());
-    if (counted != cudaSuccess || count == 0) {
+    cudaError_t counted = cudaSuccess;
+    if (count_devices(counted) == 0) {
         return make_error(
             ErrorCode::unsupported,
             fmt::format("No CUDA device answers on this machine ({}).",
@@ -102,20 +119,17 @@ Expected<std::unique_ptr<Backend>> make_cuda_backend() {
         static_cast<void>(cudaGetLastError());
         bus.fill('\0');
     }
-    if (properties.major < 8) {
-        return make_error(ErrorCode::unsupported,
-                          fmt::format("{} has compute capability {}.{}; the CUDA backend needs 8.0 or more.",
-                                      properties.name, properties.major, properties.minor),
-                          "Use --backend cpu.");
-    }
+    // Asks for code, not for a number: a device that is newer than this build may run it, or not.
+    const kernels::DeviceFeatures* features = nullptr;
+    QS_CUDA_EXPECT(kernels::device_features(features), "Opening the GPU");
     return std::make_unique<CudaBackend>(
         DeviceInfo{.id = "cuda:0",
                    .backend = "cuda",
                    .name = properties.name,
                    .memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem),
-                   .detail = fmt::format("compute capability {}.{}, {} multiprocessors, driver for CUDA {}",
+                   .detail = fmt::format("compute capability {}.{}, {} multiprocessors, driver for CUDA {}{}",
                                          properties.major, properties.minor, properties.multiProcessorCount,
-                                         version_text(driver)),
+                                         version_text(driver), code_text(*features)),
                    .pci_bus_id = bus.data()});
 }
 

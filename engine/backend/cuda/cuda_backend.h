@@ -5,8 +5,11 @@
 
 namespace quantscope::cuda {
 
-/// The backend on the first CUDA device. Errors: unsupported, when no driver or no device answers, in one
-/// sentence.
+/// Devices that the driver shows; 0 without one.
+int device_count();
+
+/// The backend on the first CUDA device. Errors: unsupported, when no driver or no device answers, or this
+/// build has no code that the device takes, in one sentence.
 Expected<std::unique_ptr<Backend>> make_cuda_backend();
 
 } // namespace quantscope::cuda
