@@ -5,6 +5,7 @@
 #include "engine/model/model_hash.h"
 #include "engine/model/safetensors.h"
 #include "engine/model/safetensors_index.h"
+#include "engine/model/tokenizer_settings.h"
 
 #include <algorithm>
 #include <map>
@@ -261,6 +262,11 @@ Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& fol
         }
         tokenizer_bytes = std::move(*bytes);
     }
+    auto tokenizer_settings = read_tokenizer_settings_text(folder);
+    if (!tokenizer_settings) {
+        return tl::unexpected(tokenizer_settings.error());
+    }
+    tokenizer_bytes += *tokenizer_settings;
     auto weights = open_weights(folder);
     if (!weights) {
         return tl::unexpected(weights.error());

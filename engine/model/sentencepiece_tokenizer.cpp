@@ -2,8 +2,10 @@
 #include "engine/model/sentencepiece_tokenizer.h"
 
 #include "engine/model/mapped_file.h"
+#include "engine/model/tokenizer_settings.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <utility>
 
@@ -35,40 +37,154 @@ std::size_t sequence_length(unsigned first) {
                                            : 1;
 }
 
+using Processor = sentencepiece::SentencePieceProcessor;
+
+bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
+           static_cast<unsigned char>(c) >= 0x80U;
+}
+
+/// Whether the token stands at `at`; single words only where no word goes on beside them.
+bool stands_at(const AddedToken& token, std::string_view text, std::size_t at) {
+    const std::size_t end = at + token.content.size();
+    return text.substr(at).starts_with(token.content) &&
+           !(token.single_word &&
+             ((at > 0 && is_word(text[at - 1])) || (end < text.size() && is_word(text[end]))));
+}
+
+/// A piece of a text: an added token, or what stands between two.
+struct TextPart {
+    const AddedToken* token = nullptr;
+    std::string_view text;
+};
+
+/// As transformers does: from left to right, the longest token wins, and a token takes the spaces that it
+/// asks for.
+std::vector<TextPart> split_at(const std::vector<AddedToken>& tokens, std::string_view text) {
+    std::vector<TextPart> parts;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const AddedToken* longest = nullptr;
+        for (const AddedToken& token : tokens) {
+            if (token.content.front() == text[at] && stands_at(token, text, at) &&
+                (longest == nullptr || token.content.size() > longest->content.size())) {
+                longest = &token;
+            }
+        }
+        if (longest == nullptr) {
+            ++at;
+            continue;
+        }
+        std::size_t before = at;
+        while (longest->lstrip && before > begin && text[before - 1] == ' ') {
+            --before;
+        }
+        parts.push_back({nullptr, text.substr(begin, before - begin)});
+        at += longest->content.size();
+        parts.push_back({longest, {}});
+        while (longest->rstrip && at < text.size() && text[at] == ' ') {
+            ++at;
+        }
+        begin = at;
+    }
+    parts.push_back({nullptr, text.substr(begin)});
+    return parts;
+}
+
 class SentencePieceTokenizer final : public Tokenizer {
   public:
-    SentencePieceTokenizer(std::filesystem::path path,
-                           std::unique_ptr<sentencepiece::SentencePieceProcessor> processor)
-        : Tokenizer(std::move(path)), processor_(std::move(processor)) {}
+    /// @param plain  the same model without a prefix space; null where there are no added tokens
+    SentencePieceTokenizer(std::filesystem::path path, std::unique_ptr<Processor> processor,
+                           std::unique_ptr<Processor> plain, TokenizerSettings settings);
 
-    int vocab_size() const override { return processor_->GetPieceSize(); }
-    int bos_id() const override { return processor_->bos_id(); }
-    int eos_id() const override { return processor_->eos_id(); }
+    int vocab_size() const override { return vocab_size_; }
+    int text_vocab_size() const override { return processor_->GetPieceSize(); }
+    int bos_id() const override { return bos_id_; }
+    int eos_id() const override { return eos_id_; }
 
     Expected<std::vector<std::int32_t>> encode(std::string_view text) const override;
     Expected<std::vector<std::int32_t>> encode_prompt(std::string_view text) const override;
     Expected<std::string> decode(std::span<const std::int32_t> ids) const override;
 
   private:
+    int id_of(const std::optional<std::string>& token, int fallback) const;
+    Expected<> append_ids(const Processor& processor, std::string_view text,
+                          std::vector<std::int32_t>& ids) const;
+    Expected<> append_text(const Processor& processor, const std::vector<int>& ids, std::string& text) const;
+    bool is_silent(std::int32_t id) const;
     std::size_t unfinished_tail(std::span<const int> ids) const;
 
-    std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+    std::unique_ptr<Processor> processor_;
+    std::unique_ptr<Processor> plain_;
+    TokenizerSettings settings_;
+    int vocab_size_;
+    int bos_id_;
+    int eos_id_;
 };
 
-Expected<std::vector<std::int32_t>> SentencePieceTokenizer::encode(std::string_view text) const {
-    std::vector<int> ids;
-    const auto status = processor_->Encode(text, &ids);
+SentencePieceTokenizer::SentencePieceTokenizer(std::filesystem::path path,
+                                               std::unique_ptr<Processor> processor,
+                                               std::unique_ptr<Processor> plain, TokenizerSettings settings)
+    : Tokenizer(std::move(path)), processor_(std::move(processor)), plain_(std::move(plain)),
+      settings_(std::move(settings)), vocab_size_(processor_->GetPieceSize()),
+      bos_id_(id_of(settings_.bos_token, processor_->bos_id())),
+      eos_id_(id_of(settings_.eos_token, processor_->eos_id())) {
+    if (!settings_.added_tokens.empty()) {
+        vocab_size_ = std::max(vocab_size_, settings_.added_tokens.back().id + 1);
+    }
+    if (settings_.add_eos_token.value_or(false)) {
+        add_notice(fmt::format("{}: 'add_eos_token' is true; a prompt that is to be continued gets no "
+                               "end-of-sequence token all the same.",
+                               (this->path().parent_path() / "tokenizer_config.json").string()));
+    }
+}
+
+/// -1 where the settings say that there is none.
+int SentencePieceTokenizer::id_of(const std::optional<std::string>& token, int fallback) const {
+    if (!token) {
+        return fallback;
+    }
+    if (token->empty()) {
+        return -1;
+    }
+    if (const AddedToken* added = settings_.find(*token)) {
+        return added->id;
+    }
+    const int id = processor_->PieceToId(*token);
+    return processor_->IsUnknown(id) && *token != processor_->IdToPiece(id) ? fallback : id;
+}
+
+Expected<> SentencePieceTokenizer::append_ids(const Processor& processor, std::string_view text,
+                                              std::vector<std::int32_t>& ids) const {
+    std::vector<int> more;
+    const auto status = processor.Encode(text, &more);
     if (!status.ok()) {
         return make_error(ErrorCode::bad_input,
                           fmt::format("{}: a text of {} bytes cannot be encoded: {}.", path().string(),
                                       text.size(), status.error_message()));
     }
-    return std::vector<std::int32_t>(ids.begin(), ids.end());
+    ids.insert(ids.end(), more.begin(), more.end());
+    return {};
+}
+
+Expected<std::vector<std::int32_t>> SentencePieceTokenizer::encode(std::string_view text) const {
+    std::vector<std::int32_t> ids;
+    for (const TextPart& part : split_at(settings_.added_tokens, text)) {
+        if (part.token != nullptr) {
+            ids.push_back(part.token->id);
+            continue;
+        }
+        const bool prefixed = settings_.legacy || part.text.data() == text.data();
+        if (auto added = append_ids(prefixed ? *processor_ : *plain_, part.text, ids); !added) {
+            return tl::unexpected(added.error());
+        }
+    }
+    return ids;
 }
 
 Expected<std::vector<std::int32_t>> SentencePieceTokenizer::encode_prompt(std::string_view text) const {
     auto ids = encode(text);
-    if (ids && bos_id() >= 0) {
+    if (ids && bos_id() >= 0 && settings_.add_bos_token.value_or(true)) {
         ids->insert(ids->begin(), bos_id());
     }
     return ids;
@@ -89,30 +205,82 @@ std::size_t SentencePieceTokenizer::unfinished_tail(std::span<const int> ids) co
     return 0;
 }
 
-Expected<std::string> SentencePieceTokenizer::decode(std::span<const std::int32_t> ids) const {
-    std::vector<int> known(ids.begin(), ids.end());
-    for (int& id : known) {
-        id = id < 0 || id >= vocab_size() ? std::max(processor_->unk_id(), 0) : id;
-    }
-    // Tokens without text (EOS) behind an unfinished character do not finish it.
-    while (!known.empty() && processor_->IsControl(known.back())) {
-        known.pop_back();
-    }
-    known.resize(known.size() - unfinished_tail(known));
-    std::string text;
-    const auto status = processor_->Decode(known, &text);
+Expected<> SentencePieceTokenizer::append_text(const Processor& processor, const std::vector<int>& ids,
+                                               std::string& text) const {
+    std::string more;
+    const auto status = processor.Decode(ids, &more);
     if (!status.ok()) {
         return make_error(ErrorCode::bad_input,
                           fmt::format("{}: {} token ids cannot be decoded: {}.", path().string(), ids.size(),
                                       status.error_message()));
     }
+    text += more;
+    return {};
+}
+
+/// BOS, EOS and whatever else gives no text.
+bool SentencePieceTokenizer::is_silent(std::int32_t id) const {
+    if (id == bos_id_ || id == eos_id_) {
+        return true;
+    }
+    const AddedToken* const added = settings_.find(id);
+    return added != nullptr ? added->special : id >= 0 && id < text_vocab_size() && processor_->IsControl(id);
+}
+
+Expected<std::string> SentencePieceTokenizer::decode(std::span<const std::int32_t> ids) const {
+    std::string text;
+    std::vector<int> pieces;
+    const auto end_pieces = [&]() -> Expected<> {
+        const bool first = text.empty() || plain_ == nullptr;
+        auto appended = append_text(first ? *processor_ : *plain_, pieces, text);
+        pieces.clear();
+        return appended;
+    };
+    for (const std::int32_t id : ids) {
+        if (is_silent(id)) {
+            continue;
+        }
+        const AddedToken* const added = settings_.find(id);
+        if (added == nullptr || id < text_vocab_size()) {
+            pieces.push_back(id < 0 || id >= text_vocab_size() ? std::max(processor_->unk_id(), 0) : id);
+            continue;
+        }
+        if (auto ended = end_pieces(); !ended) {
+            return tl::unexpected(ended.error());
+        }
+        text += added->content;
+    }
+    pieces.resize(pieces.size() - unfinished_tail(pieces));
+    if (auto ended = end_pieces(); !ended) {
+        return tl::unexpected(ended.error());
+    }
     return text;
+}
+
+/// A model's bytes that say whether a text gets a prefix space: what comes later in a protocol buffer message
+/// wins, so that a normalizer_spec (field 3) whose add_dummy_prefix (field 3) is set can be put behind.
+std::string with_prefix_space(std::string bytes, bool prefix) {
+    return std::move(bytes) + std::string{0x1A, 0x02, 0x18, static_cast<char>(prefix ? 1 : 0)};
+}
+
+/// transformers' Llama tokenizers put a space before a text unless tokenizer_config.json says no, whatever
+/// the SentencePiece model says; other classes leave that to the model.
+std::optional<bool> prefix_space(const TokenizerSettings& settings) {
+    const bool llama = settings.tokenizer_class.find("LlamaTokenizer") != std::string::npos;
+    return settings.add_prefix_space || !llama ? settings.add_prefix_space : std::optional(true);
+}
+
+/// Null where these bytes are no model.
+std::unique_ptr<Processor> load(const std::string& bytes) {
+    auto processor = std::make_unique<Processor>();
+    const auto status = processor->LoadFromSerializedProto(bytes);
+    return status.ok() && processor->GetPieceSize() > 0 ? std::move(processor) : nullptr;
 }
 
 } // namespace
 
 Expected<std::shared_ptr<const Tokenizer>> open_sentencepiece(const std::filesystem::path& path) {
-    const auto bytes = read_small_file(path, max_tokenizer_bytes);
+    auto bytes = read_small_file(path, max_tokenizer_bytes);
     if (!bytes) {
         return tl::unexpected(bytes.error());
     }
@@ -122,15 +290,27 @@ Expected<std::shared_ptr<const Tokenizer>> open_sentencepiece(const std::filesys
             fmt::format("{}: expected a SentencePiece model, found an empty file.", path.string()),
             damaged_hint);
     }
-    auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
-    const auto status = processor->LoadFromSerializedProto(*bytes);
-    if (!status.ok() || processor->GetPieceSize() <= 0) {
+    auto processor = load(*bytes);
+    if (!processor) {
         return make_error(ErrorCode::bad_input,
                           fmt::format("{}: expected a SentencePiece model, found {} bytes that are none.",
                                       path.string(), bytes->size()),
                           damaged_hint);
     }
-    return std::make_shared<const SentencePieceTokenizer>(path, std::move(processor));
+    auto settings = read_tokenizer_settings(path.parent_path());
+    if (!settings) {
+        return tl::unexpected(settings.error());
+    }
+    if (const auto prefix = prefix_space(*settings)) {
+        *bytes = with_prefix_space(*std::move(bytes), *prefix);
+        processor = load(*bytes);
+    }
+    std::unique_ptr<Processor> plain;
+    if (!settings->added_tokens.empty()) {
+        plain = load(with_prefix_space(*std::move(bytes), false));
+    }
+    return std::make_shared<const SentencePieceTokenizer>(path, std::move(processor), std::move(plain),
+                                                          *std::move(settings));
 }
 
 } // namespace quantscope

@@ -56,11 +56,11 @@ Expected<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& folde
 }
 
 Expected<> Tokenizer::check_fits(const ModelConfig& config) const {
-    if (vocab_size() > config.vocab_size) {
+    if (text_vocab_size() > config.vocab_size) {
         return make_error(
             ErrorCode::bad_input,
             fmt::format("{}: expected at most {} tokens (vocab_size in config.json), found {}.",
-                        path().string(), config.vocab_size, vocab_size()),
+                        path().string(), config.vocab_size, text_vocab_size()),
             "The tokenizer belongs to another model: download it from where the weights come from.");
     }
     return {};

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace quantscope {
@@ -29,17 +30,20 @@ class Tokenizer {
     const std::filesystem::path& path() const { return path_; }
 
     virtual int vocab_size() const = 0; ///< every id is below it
-    virtual int bos_id() const = 0;     ///< -1: none
-    virtual int eos_id() const = 0;     ///< -1: none
+    /// Ids that ordinary text can have are below it: tokens that were added behind them are left out.
+    virtual int text_vocab_size() const { return vocab_size(); }
+    virtual int bos_id() const = 0; ///< -1: none
+    virtual int eos_id() const = 0; ///< -1: none
 
-    /// Every token id must have a row in the model's embedding; the embedding may be larger (padding).
+    /// Every id of ordinary text must have a row in the model's embedding; the embedding may be larger
+    /// (padding), or lack tokens that were added and never trained.
     /// Errors: bad_input.
     Expected<> check_fits(const ModelConfig& config) const;
 
     /// The ids of a text, without BOS or EOS. Errors: bad_input.
     virtual Expected<std::vector<std::int32_t>> encode(std::string_view text) const = 0;
 
-    /// As encode(), after BOS where the model has one: what a model expects as a prompt.
+    /// As encode(), after BOS where the model's files ask for one: what a model expects as a prompt.
     virtual Expected<std::vector<std::int32_t>> encode_prompt(std::string_view text) const = 0;
 
     /// The text of a sequence's ids. BOS and EOS give no text; an id beyond the vocabulary (a padded
@@ -53,11 +57,16 @@ class Tokenizer {
     Expected<std::string> completion_text(std::string_view prompt, std::span<const std::int32_t> prompt_ids,
                                           std::span<const std::int32_t> new_ids) const;
 
+    /// What a person should know about how the files were read; sentences.
+    const std::vector<std::string>& notices() const { return notices_; }
+
   protected:
     explicit Tokenizer(std::filesystem::path path);
+    void add_notice(std::string sentence) { notices_.push_back(std::move(sentence)); }
 
   private:
     std::filesystem::path path_;
+    std::vector<std::string> notices_;
 };
 
 } // namespace quantscope

@@ -308,6 +308,11 @@ class TestCheckpoint : public QObject {
             fs::copy_file(folder / name, copy / name, fs::copy_options::overwrite_existing);
             QCOMPARE(hash_of(copy), original);
         }
+        for (const char* name : {"tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"}) {
+            write_file(copy / name, "{}");
+            QVERIFY2(hash_of(copy) != original, name);
+            fs::remove(copy / name);
+        }
         edit_config(copy, R"({"rms_norm_eps": 2e-5})");
         QVERIFY(hash_of(copy) != original);
         fs::remove(copy / "tokenizer.model");

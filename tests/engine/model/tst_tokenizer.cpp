@@ -2,6 +2,8 @@
 #include "engine/model/tokenizer.h"
 #include "model_files.h"
 
+#include <map>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,6 +28,32 @@ Ids first(const Ids& ids, std::size_t count) {
 Ids rest(const Ids& ids, std::size_t count) {
     return {ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end()};
 }
+
+/// The demo model's tokenizer beside other settings.
+class SettingsFolder {
+  public:
+    using Files = std::map<std::string, std::string>;
+    explicit SettingsFolder(const Files& files) {
+        const fs::path demo = fs::path(QUANTSCOPE_SOURCE_DIR) / "resources/demo/model";
+        fs::copy_file(demo / "tokenizer.model", folder_ / "tokenizer.model");
+        for (const auto& [name, text] : files) {
+            write_file(folder_ / name, text);
+        }
+    }
+    Expected<std::shared_ptr<const Tokenizer>> open() const { return Tokenizer::open(folder_.path()); }
+
+  private:
+    ScratchFolder folder_;
+};
+
+constexpr auto config_file = "tokenizer_config.json";
+
+/// Of tokenizer_config.json: the pieces' own special tokens, and four behind the 1280 pieces.
+constexpr auto added_tokens = R"("added_tokens_decoder": {
+    "0": {"content": "<unk>", "special": true}, "1": {"content": "<s>", "special": true},
+    "2": {"content": "</s>", "special": true}, "1280": {"content": "<|im_start|>", "special": false},
+    "1281": {"content": "<|end|>", "special": true}, "1282": {"content": "[N]", "normalized": true},
+    "1283": {"content": "<L>", "lstrip": true, "rstrip": true}})";
 
 /// What a child library writes to stdout while `action` runs.
 template<class Action>
@@ -186,6 +214,126 @@ class TestTokenizer : public QObject {
         QUANTSCOPE_REFUSED(
             tokenizer->check_fits(config), ErrorCode::bad_input,
             "tokenizer.model: expected at most 127 tokens (vocab_size in config.json), found 128.");
+    }
+
+    /// The ids are those of transformers 5.24.
+    void settings_beside_the_model_data() {
+        QTest::addColumn<QByteArray>("config");
+        QTest::addColumn<QByteArray>("text");
+        QTest::addColumn<QList<int>>("ids");
+        const QByteArray demo = R"("bos_token": "<s>", "add_bos_token": true, "add_prefix_space": false)";
+        const QByteArray llama = R"("tokenizer_class": "LlamaTokenizer", "add_bos_token": false)";
+        const QByteArray more = QByteArray(", ") + added_tokens;
+        const QList<int> code_ids = {281, 1213, 1227, 1214, 1220, 3, 261, 309, 333};
+        const QByteArray code = "def f(x):\n    return x";
+        QTest::newRow("BOS") << demo << code << QList<int>({1, 311}) + code_ids;
+        QTest::newRow("no BOS") << llama << code << QList<int>({551}) + code_ids;
+        QTest::newRow("no BOS, no text") << llama << QByteArray() << QList<int>();
+        QTest::newRow("BOS is null") << QByteArray(R"("bos_token": null, "add_prefix_space": false)") << code
+                                     << QList<int>({311}) + code_ids;
+        QTest::newRow("another BOS") << QByteArray(R"("bos_token": "</s>", "add_prefix_space": false)")
+                                     << code << QList<int>({2, 311}) + code_ids;
+        QTest::newRow("BOS as an object")
+            << QByteArray(R"("bos_token": {"__type": "AddedToken", "content": "<s>"})") << code
+            << QList<int>({1, 311}) + code_ids;
+        QTest::newRow("no prefix space")
+            << llama + R"(, "add_prefix_space": false)" << code << QList<int>({311}) + code_ids;
+        QTest::newRow("added tokens") << demo + more << QByteArray("x<|im_start|>y <|im_start|> z")
+                                      << QList<int>({1, 1227, 1280, 1232, 1195, 1280, 794});
+        QTest::newRow("added tokens that take spaces")
+            << demo + more << QByteArray("q <|end|> r[N]s  <L>  t")
+            << QList<int>({1, 1264, 1195, 1281, 1195, 1198, 1282, 1199, 1283, 1197});
+        QTest::newRow("special tokens in a text")
+            << demo + more << QByteArray("a <s> b</s>") << QList<int>({1, 1205, 1195, 1, 304, 2});
+        QTest::newRow("a prefix space before the first text only")
+            << llama + more << QByteArray("x<|im_start|>y <|im_start|> z")
+            << QList<int>({333, 1280, 1232, 1195, 1280, 794});
+        QTest::newRow("none behind an added token")
+            << llama + more << QByteArray("<|im_start|>def") << QList<int>({1280, 311});
+        QTest::newRow("but in legacy mode") << llama + R"(, "legacy": true)" + more
+                                            << QByteArray("<|im_start|>def") << QList<int>({1280, 551});
+    }
+    void settings_beside_the_model() {
+        QFETCH(QByteArray, config);
+        QFETCH(QByteArray, text);
+        QFETCH(QList<int>, ids);
+        const auto tokenizer =
+            SettingsFolder(SettingsFolder::Files{{config_file, QByteArray("{" + config + "}").toStdString()}})
+                .open();
+        QVERIFY2(tokenizer, told(tokenizer).c_str());
+        const Ids found = *(*tokenizer)->encode_prompt(text.toStdString());
+        QCOMPARE(QList<int>(found.begin(), found.end()), ids);
+    }
+
+    void added_tokens_decode_to_their_text() {
+        const std::string prefix = std::string(R"({"tokenizer_class": "LlamaTokenizer", )") + added_tokens;
+        for (const std::string& config : {prefix + "}", prefix + R"(, "add_prefix_space": false})"}) {
+            const auto tokenizer = *SettingsFolder(SettingsFolder::Files{{config_file, config}}).open();
+            QCOMPARE(tokenizer->vocab_size(), 1284);
+            QCOMPARE(tokenizer->text_vocab_size(), 1280);
+            const std::string prompt = "x<|im_start|>y <|im_start|> z";
+            const Ids ids = *tokenizer->encode_prompt(prompt);
+            QCOMPARE(*tokenizer->decode(ids), prompt);
+            // Special ones give no text, and do not end a character.
+            QCOMPARE(*tokenizer->decode(Ids{1, 311, 1281, 1282, 2}), std::string("def[N]"));
+            QCOMPARE(*tokenizer->completion_text(prompt, ids, Ids{1280, 311, 1281}),
+                     std::string("<|im_start|>def"));
+        }
+    }
+
+    void added_tokens_of_older_folders() {
+        const auto tokenizer =
+            *SettingsFolder(
+                 SettingsFolder::Files{
+                     {"added_tokens.json", R"({"<|im_start|>": 1280, "<PAD>": 1281})"},
+                     {"special_tokens_map.json", R"({"pad_token": "<PAD>", "bos_token": "</s>"})"}})
+                 .open();
+        QCOMPARE(*tokenizer->encode_prompt("<|im_start|>def"), (Ids{2, 1280, 311}));
+        QCOMPARE(*tokenizer->decode(Ids{1280, 1281, 311}), std::string("<|im_start|>def"));
+        // A token that was added and has no row in the embedding is no reason to refuse the model.
+        ModelConfig config;
+        config.vocab_size = 1280;
+        QVERIFY(tokenizer->check_fits(config));
+        config.vocab_size = 1279;
+        QVERIFY(!tokenizer->check_fits(config));
+    }
+
+    void end_of_sequence_after_a_prompt() {
+        const auto tokenizer =
+            *SettingsFolder(SettingsFolder::Files{{config_file, R"({"add_eos_token": true})"}}).open();
+        QCOMPARE(tokenizer->encode_prompt("def")->back(), 311);
+        QCOMPARE(tokenizer->notices().size(), std::size_t{1});
+        QVERIFY(tokenizer->notices().front().find("'add_eos_token' is true") != std::string::npos);
+    }
+
+    void wrong_settings_data() {
+        QTest::addColumn<QString>("file");
+        QTest::addColumn<QByteArray>("text");
+        QTest::addColumn<QString>("sentence");
+        QTest::newRow("no JSON") << config_file << QByteArray("{")
+                                 << "tokenizer_config.json: expected a JSON";
+        QTest::newRow("a flag") << config_file << QByteArray(R"({"add_bos_token": "no"})")
+                                << "'add_bos_token': expected true or false, found \"no\".";
+        QTest::newRow("a token")
+            << config_file << QByteArray(R"({"eos_token": 2})")
+            << "'eos_token': expected a token's text, or an object with 'content', found 2.";
+        QTest::newRow("an id") << config_file
+                               << QByteArray(R"({"added_tokens_decoder": {"-1": {"content": "x"}}})")
+                               << "'added_tokens_decoder.-1': expected a token id from 0 to";
+        QTest::newRow("no content") << config_file << QByteArray(R"({"added_tokens_decoder": {"7": "x"}})")
+                                    << "'added_tokens_decoder.7': expected an object with 'content', found";
+        QTest::newRow("a huge id") << "added_tokens.json" << QByteArray(R"({"x": 18446744073709551615})")
+                                   << "added_tokens.json: 'x': expected a token id from 0 to 4194303, found";
+        QTest::newRow("a list") << "special_tokens_map.json" << QByteArray("[]")
+                                << "found a list of 0 values.";
+    }
+    void wrong_settings() {
+        QFETCH(QString, file);
+        QFETCH(QByteArray, text);
+        QFETCH(QString, sentence);
+        QUANTSCOPE_REFUSED(
+            SettingsFolder(SettingsFolder::Files{{file.toStdString(), text.toStdString()}}).open(),
+            ErrorCode::bad_input, sentence.toStdString());
     }
 
     void missing() {
