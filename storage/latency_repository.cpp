@@ -80,11 +80,11 @@ Expected<int> LatencyRepository::insert(const QList<LatencySample>& requests) {
     return transaction->commit().map([&] { return added; });
 }
 
-Expected<QList<LatencySample>> LatencyRepository::list(Id runId) {
+Expected<QList<LatencySample>> LatencyRepository::list(Id runId, int fromRound) {
     auto rows = database_.execute(QStringLiteral("SELECT run_id, round, request, prompt_tokens, "
                                                  "output_tokens, ttft_ms, e2e_ms, itl_ms FROM latency "
-                                                 "WHERE run_id = ? ORDER BY round, request"),
-                                  {runId}, kReading);
+                                                 "WHERE run_id = ? AND round >= ? ORDER BY round, request"),
+                                  {runId, fromRound}, kReading);
     if (!rows)
         return tl::unexpected(rows.error());
     QList<LatencySample> samples;
@@ -101,6 +101,21 @@ Expected<int> LatencyRepository::nextRound(Id runId) {
         .scalar(QStringLiteral("SELECT coalesce(max(round) + 1, 0) FROM latency WHERE run_id = ?"), {runId},
                 kReading)
         .map([](const QVariant& value) { return value.toInt(); });
+}
+
+Expected<QMap<Id, int>> LatencyRepository::nextRounds(Id campaignId) {
+    // A subquery a run, not one grouped query: max() of a key's last part is a seek, a group reads every row,
+    // gaps and all.
+    auto rows = database_.execute(
+        QStringLiteral("SELECT r.id, (SELECT coalesce(max(round) + 1, 0) FROM latency WHERE run_id = r.id) "
+                       "FROM run r WHERE r.campaign_id = ?"),
+        {campaignId}, kReading);
+    if (!rows)
+        return tl::unexpected(rows.error());
+    QMap<Id, int> rounds;
+    while (rows->next())
+        rounds.insert(rows->value(0).toLongLong(), rows->value(1).toInt());
+    return database_.finished(*rows, kReading).map([&] { return rounds; });
 }
 
 } // namespace quantscope::storage

@@ -17,8 +17,10 @@ class LatencyRepository {
     /// stays as it is (measuring again never gives the same times). Returns how many were new.
     [[nodiscard]] Expected<int> insert(const QList<LatencySample>& requests);
 
-    [[nodiscard]] Expected<QList<LatencySample>> list(Id runId); ///< by round, then request
-    [[nodiscard]] Expected<int> nextRound(Id runId);             ///< 0 when there is none yet
+    /// From round `fromRound` on; by round, then request.
+    [[nodiscard]] Expected<QList<LatencySample>> list(Id runId, int fromRound = 0);
+    [[nodiscard]] Expected<int> nextRound(Id runId);                 ///< 0 when there is none yet
+    [[nodiscard]] Expected<QMap<Id, int>> nextRounds(Id campaignId); ///< of each run
 
   private:
     [[nodiscard]] Expected<bool> insertOne(const LatencySample& sample);

@@ -52,6 +52,18 @@ Expected<QMap<QString, double>> MetricRepository::values(Id runId) {
     return database_.finished(*rows, kReading).map([&] { return values; });
 }
 
+Expected<QMap<Id, QMap<QString, double>>> MetricRepository::valuesOfCampaign(Id campaignId) {
+    auto rows = database_.execute(QStringLiteral("SELECT m.run_id, m.name, m.value FROM metric m JOIN run r "
+                                                 "ON r.id = m.run_id WHERE r.campaign_id = ?"),
+                                  {campaignId}, kReading);
+    if (!rows)
+        return tl::unexpected(rows.error());
+    QMap<Id, QMap<QString, double>> values;
+    while (rows->next())
+        values[rows->value(0).toLongLong()].insert(rows->value(1).toString(), rows->value(2).toDouble());
+    return database_.finished(*rows, kReading).map([&] { return values; });
+}
+
 Expected<> MetricRepository::addTelemetry(const Telemetry& telemetry) {
     if (auto checked = checkFinite(telemetry.values); !checked)
         return checked;

@@ -20,6 +20,8 @@ class MetricRepository {
         return set(metric.runId, {{metric.name, metric.value}});
     }
     [[nodiscard]] Expected<QMap<QString, double>> values(Id runId);
+    [[nodiscard]] Expected<QMap<Id, QMap<QString, double>>>
+    valuesOfCampaign(Id campaignId); ///< by run; runs without any are absent
 
     [[nodiscard]] Expected<> addTelemetry(const Telemetry& telemetry);
     [[nodiscard]] Expected<QList<Telemetry>> telemetry(Id campaignId); ///< by time

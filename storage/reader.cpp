@@ -20,4 +20,9 @@ Expected<Transaction> Reader::snapshot() {
     return Transaction::begin(*database_, QStringLiteral("reading it"), Transaction::Kind::Read);
 }
 
+Expected<qint64> Reader::dataVersion() {
+    return database_->scalar(QStringLiteral("PRAGMA data_version"), {}, QStringLiteral("reading it"))
+        .map([](const QVariant& value) { return value.toLongLong(); });
+}
+
 } // namespace quantscope::storage

@@ -18,6 +18,9 @@ class Reader {
     /// Until the result is destroyed, all reads see the same moment.
     [[nodiscard]] Expected<Transaction> snapshot();
 
+    /// Another number whenever another connection has committed since; ask outside of a snapshot.
+    [[nodiscard]] Expected<qint64> dataVersion();
+
     [[nodiscard]] Database& database() { return *database_; }
 
   private:

@@ -121,6 +121,20 @@ Expected<QList<Sample>> SampleRepository::list(Id runId) {
     return database_.finished(*rows, kReading).map([&] { return samples; });
 }
 
+Expected<QList<SampleVerdict>> SampleRepository::verdicts(Id runId, Id afterId) {
+    auto rows = database_.execute(QStringLiteral("SELECT id, task_id, sample_index, verdict FROM sample "
+                                                 "WHERE run_id = ? AND id > ? ORDER BY id"),
+                                  {runId, afterId}, kReading);
+    if (!rows)
+        return tl::unexpected(rows.error());
+    QList<SampleVerdict> verdicts;
+    while (rows->next())
+        verdicts << SampleVerdict{rows->value(0).toLongLong(), rows->value(1).toString(),
+                                  rows->value(2).toInt(),
+                                  verdictFromWord(rows->value(3).toString()).value_or(Verdict::Unscored)};
+    return database_.finished(*rows, kReading).map([&] { return verdicts; });
+}
+
 Expected<Sample> SampleRepository::load(Id runId, const SampleKey& key) {
     auto rows = database_.execute(
         QStringLiteral("SELECT %1 FROM sample WHERE run_id = ? AND task_id = ? AND sample_index = ?")

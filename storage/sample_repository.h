@@ -18,6 +18,7 @@ struct SampleCounts {
     int scored = 0;
     int passed = 0;
     int timedOut = 0;
+    friend bool operator==(const SampleCounts&, const SampleCounts&) = default;
 };
 
 /// Completions with their verdicts; (run, task, sample index) is unique.
@@ -35,6 +36,8 @@ class SampleRepository {
                                         const QString& detail);
 
     [[nodiscard]] Expected<QList<Sample>> list(Id runId); ///< in the order they were stored
+    /// Verdicts without the completions, of those stored after the sample `afterId`; in that order.
+    [[nodiscard]] Expected<QList<SampleVerdict>> verdicts(Id runId, Id afterId = 0);
     [[nodiscard]] Expected<Sample> load(Id runId, const SampleKey& key);
     [[nodiscard]] Expected<QSet<SampleKey>> keys(Id runId); ///< what a resume skips
     [[nodiscard]] Expected<QMap<Id, SampleCounts>>

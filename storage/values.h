@@ -108,6 +108,14 @@ struct Sample {
     double totalMs = 0.0;
 };
 
+/// What figures need of a sample: not its text.
+struct SampleVerdict {
+    Id id = 0; ///< rises in the order of storing
+    QString taskId;
+    int sampleIndex = 0;
+    Verdict verdict = Verdict::Unscored;
+};
+
 /// One timed request of a latency run.
 struct LatencySample {
     Id runId = 0;
@@ -135,11 +143,37 @@ struct Telemetry {
     QMap<QString, double> values;
 };
 
+/// Limits of the quantile that lies behind a measured one, each wrong with a chance of at most 5 %, from
+/// order statistics. Unset: so few rounds cannot tell.
+struct QuantileLimits {
+    std::optional<double> low;
+    std::optional<double> high;
+};
+
 struct Percentiles {
     int count = 0; ///< 0: no data, the others are meaningless
     double p50 = 0.0;
     double p90 = 0.0;
     double p99 = 0.0;
+    int rounds = 0; ///< the independent units: requests of one batch share its steps
+    QuantileLimits p50Limits, p90Limits, p99Limits;
+};
+
+/// Whether a latency limit is kept by the 99th percentile that lies behind the measured one.
+enum class BudgetVerdict {
+    NotJudged,        ///< no latency data or no limit
+    Inside,           ///< its upper limit at 95 % keeps the budget's
+    Outside,          ///< its lower limit at 95 % is above the budget's
+    NotEnoughRequests ///< neither
+};
+
+/// One limit of a budget beside what a run took.
+struct LimitCheck {
+    QString name; ///< "TTFT p99"
+    double limitMs = 0.0;
+    Percentiles measured;
+    int roundsNeeded = 0; ///< for an upper limit of p99, were all the rest below the budget's: 299
+    BudgetVerdict verdict = BudgetVerdict::NotJudged;
 };
 
 struct Interval {
@@ -147,17 +181,30 @@ struct Interval {
     double high = 0.0;
 };
 
-/// A run beside the campaign's baseline, problem by problem.
+/// How a run's pass@1 differs from its baseline's: read off the interval of the difference, and nothing else.
+enum class DifferenceVerdict {
+    NotCompared, ///< no problem is scored in both runs
+    Better,
+    Worse,
+    Equivalent, ///< within the comparison's margin
+    NotDistinguishable
+};
+enum class PairedTest { ExactMcNemar, PairedT };
+
+/// A run beside the campaign's baseline, problem by problem, on the problems that both have scored.
 struct Comparison {
     Id baselineRunId = 0;
     int problemsCompared = 0;   ///< scored in both; 0: deltas of pass@1, interval and p mean nothing
-    double passDelta = 0.0;     ///< pass@1 minus the baseline's, 0..1 scale
-    Interval passDeltaInterval; ///< paired bootstrap, 95 %
-    double mcnemarP = 1.0;      ///< exact McNemar, two-sided
-    double mcnemarPHolm = 1.0;  ///< Holm-corrected over the campaign
-    QStringList lostTasks;      ///< passed in the baseline, not here
-    QStringList gainedTasks;    ///< passed here, not in the baseline
-    QString verdict; ///< "better" | "worse" | "equivalent ..." | "not distinguishable on these problems"
+    double passDelta = 0.0;     ///< pass@1 minus the baseline's on those problems, 0..1 scale
+    Interval passDeltaInterval; ///< of the same method as p, at Holm's level: 95 % over all `comparisons`
+    PairedTest test = PairedTest::ExactMcNemar;
+    double p = 1.0;          ///< two-sided, of this comparison alone
+    double pHolm = 1.0;      ///< Holm-corrected over the campaign: below 0.05 where the interval leaves out 0
+    int comparisons = 1;     ///< that were corrected for; the same verdicts at other batch sizes are one
+    double margin = 0.02;    ///< of "equivalent", stated before any data
+    QStringList lostTasks;   ///< passed in the baseline, not here
+    QStringList gainedTasks; ///< passed here, not in the baseline
+    DifferenceVerdict verdict = DifferenceVerdict::NotCompared;
     std::optional<double> tpotRatio; ///< TPOT p50 over the baseline's
     std::optional<double> memoryRatio;
 };
@@ -176,9 +223,10 @@ struct RunSummary {
     Percentiles ttftMs, tpotMs, itlMs, e2eMs;
     double tokensPerSecond = 0.0; ///< of the latency measurement, all slots together
     QMap<QString, double> metrics;
-    std::optional<bool> insideBudget;     ///< unset: no latency data or no budget
-    std::optional<Comparison> comparison; ///< unset for the baseline itself
-    bool partial = false;                 ///< fewer samples than the campaign asked for
+    QList<LimitCheck> limitChecks; ///< every limit of the budget; empty without latency data
+    BudgetVerdict budget = BudgetVerdict::NotJudged; ///< of all of them together
+    std::optional<Comparison> comparison;            ///< unset for the baseline itself
+    bool partial = false;                            ///< fewer samples than the campaign asked for
 };
 
 struct CampaignSummary {

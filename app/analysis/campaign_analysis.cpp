@@ -3,26 +3,18 @@
 
 #include "app/analysis/budget_check.h"
 #include "app/analysis/headline.h"
-#include "app/analysis/run_comparison.h"
-
-#include <QSet>
 
 #include <algorithm>
 
 namespace quantscope::analysis {
 namespace {
 
-int problemsTotal(const CampaignData& data) {
+/// Problems of the campaign; an imported file may have come without its own, hence `seen`.
+int problemsOf(const CampaignData& data, qsizetype seen) {
     const int limit = data.campaign.spec.limit;
     const int known =
         limit > 0 && data.problemCount > 0 ? std::min(limit, data.problemCount) : data.problemCount;
-    QSet<QString> seen; // an imported file may have come without its problems
-    for (const RunData& run : data.runs) {
-        for (const storage::Sample& sample : run.samples) {
-            seen.insert(sample.taskId);
-        }
-    }
-    return std::max(known, static_cast<int>(seen.size()));
+    return std::max(known, static_cast<int>(seen));
 }
 
 storage::Id chooseBaseline(const CampaignData& data, storage::Id wanted) {
@@ -50,23 +42,80 @@ int baselineFor(const CampaignData& data, const QString& baselineScheme, int ind
     return -1;
 }
 
-struct Pairing {
-    int run = 0;
-    int baseline = 0;
-    storage::Comparison comparison;
-};
+} // namespace
+
+void Summarizer::bringUpToDate(const CampaignData& data) {
+    if (campaignId_ != data.campaign.id) {
+        figures_.clear();
+        pairs_.clear();
+        campaignId_ = data.campaign.id;
+    }
+    bool changed = figures_.size() != data.runs.size();
+    for (const RunData& run : data.runs) {
+        Figures& figures = figures_[run.run.id];
+        if (figures.revision != run.revision) {
+            changed = true;
+            figures.tasks.clear();
+            for (const storage::SampleVerdict& sample : run.samples) {
+                figures.tasks.insert(sample.taskId);
+            }
+            figures.results = taskResults(run.samples);
+        }
+    }
+    if (!changed) {
+        return;
+    }
+    QSet<QString> seen;
+    for (const RunData& run : data.runs) {
+        seen += figures_[run.run.id].tasks;
+    }
+    problemsTotal_ = problemsOf(data, seen.size());
+    for (const RunData& run : data.runs) {
+        Figures& figures = figures_[run.run.id];
+        if (figures.revision != run.revision || figures.summary.problemsTotal != problemsTotal_) {
+            figures.revision = run.revision;
+            figures.summary = runFigures(run, figures.results, data.campaign.spec, problemsTotal_);
+        }
+    }
+}
+
+Summarizer::Pairing Summarizer::pairOf(const CampaignData& data, int run, int baseline) {
+    const RunData& other = data.runs[run];
+    const RunData& before = data.runs[baseline];
+    std::shared_ptr<Pair>& pair = pairs_[{other.run.id, before.run.id}];
+    if (!pair || pair->revision != other.revision || pair->baselineRevision != before.revision) {
+        pair = std::make_shared<Pair>(
+            Pair{before.revision,
+                 other.revision,
+                 pairRuns(before.run.id, figures_[before.run.id].results, figures_[other.run.id].results),
+                 0.0,
+                 {}});
+    }
+    return {run, baseline, pair.get()};
+}
+
+/// Batch sizes of one scheme against one scheme are the same verdicts by construction, as the engine's
+/// results do not depend on the batch; so they are one comparison as long as the verdicts agree. Imported
+/// samples come from any engine.
+bool Summarizer::askTheSame(const CampaignData& data, const Pairing& a, const Pairing& b) const {
+    const auto same = [&](int one, int other) {
+        const storage::Run& first = data.runs[one].run;
+        const storage::Run& second = data.runs[other].run;
+        return first.schemeId == second.schemeId && first.importedFrom.isEmpty() &&
+               second.importedFrom.isEmpty() &&
+               sameVerdicts(figures_[first.id].results, figures_[second.id].results);
+    };
+    return same(a.run, b.run) && same(a.baseline, b.baseline);
+}
 
 /// Compares every run that has a baseline, and the headline's pair as one more comparison of the family when
 /// it is not among them.
-QList<Pairing> comparePairs(const CampaignData& data, const QString& baselineScheme,
-                            const std::optional<HeadlinePair>& headlineRuns) {
+QList<Summarizer::Pairing> Summarizer::comparePairs(const CampaignData& data, const QString& baselineScheme,
+                                                    const std::optional<HeadlinePair>& headlineRuns) {
     QList<Pairing> pairs;
-    const auto add = [&](int run, int baseline) {
-        pairs << Pairing{run, baseline, compareRuns(data.runs[baseline], data.runs[run])};
-    };
     for (int i = 0; i < data.runs.size(); ++i) {
         if (const int baseline = baselineFor(data, baselineScheme, i); baseline >= 0) {
-            add(i, baseline);
+            pairs << pairOf(data, i, baseline);
         }
     }
     if (headlineRuns) {
@@ -74,91 +123,62 @@ QList<Pairing> comparePairs(const CampaignData& data, const QString& baselineSch
             return pair.run == headlineRuns->subject && pair.baseline == headlineRuns->reference;
         });
         if (!known) {
-            add(headlineRuns->subject, headlineRuns->reference);
+            pairs << pairOf(data, headlineRuns->subject, headlineRuns->reference);
         }
     }
-    QList<storage::Comparison> family;
-    for (const Pairing& pair : std::as_const(pairs)) {
-        family << pair.comparison;
-    }
-    judge(family);
+    QList<FamilyMember> family;
     for (int i = 0; i < pairs.size(); ++i) {
-        pairs[i].comparison = family[i];
+        int group = 0;
+        while (group < i && !(family[group].group == group && askTheSame(data, pairs[group], pairs[i]))) {
+            ++group;
+        }
+        family << FamilyMember{&pairs[i].pair->runs, group};
     }
+    judge(family, [&](const PairedRuns& runs, double level) {
+        const auto at = std::find_if(pairs.begin(), pairs.end(),
+                                     [&](const Pairing& pairing) { return &pairing.pair->runs == &runs; });
+        if (at->pair->level != level) {
+            at->pair->level = level;
+            at->pair->interval = runs.difference->interval(level);
+        }
+        return at->pair->interval;
+    });
     return pairs;
 }
 
-} // namespace
-
-storage::Expected<CampaignData> loadCampaignData(storage::Repositories& repositories,
-                                                 storage::Id campaignId) {
-    CampaignData data;
-    auto campaign = repositories.campaigns.load(campaignId);
-    if (!campaign) {
-        return tl::unexpected(campaign.error());
-    }
-    data.campaign = *std::move(campaign);
-    const auto count = data.campaign.problemsHash.isEmpty()
-                           ? storage::Expected<int>(0)
-                           : repositories.problems.count(data.campaign.problemsHash);
-    const auto runs = repositories.runs.list(campaignId);
-    if (!count || !runs) {
-        return tl::unexpected(count ? runs.error() : count.error());
-    }
-    data.problemCount = *count;
-    for (const storage::Run& run : *runs) {
-        auto samples = repositories.samples.list(run.id);
-        auto latencies = repositories.latencies.list(run.id);
-        auto metrics = repositories.metrics.values(run.id);
-        if (!samples || !latencies || !metrics) {
-            return tl::unexpected(!samples     ? samples.error()
-                                  : !latencies ? latencies.error()
-                                               : metrics.error());
-        }
-        data.runs << RunData{run, *std::move(samples), *std::move(latencies), *std::move(metrics)};
-    }
-    return data;
-}
-
-storage::Id runOfScheme(const CampaignData& data, const QString& schemeId) {
-    const RunData* best = nullptr;
-    for (const RunData& run : data.runs) {
-        if (run.run.schemeId == schemeId && (best == nullptr || run.run.batchSize < best->run.batchSize)) {
-            best = &run;
-        }
-    }
-    return best != nullptr ? best->run.id : 0;
-}
-
-storage::CampaignSummary summarize(const CampaignData& data, storage::Id baselineRunId) {
+storage::CampaignSummary Summarizer::summarize(const CampaignData& data, storage::Id baselineRunId) {
+    bringUpToDate(data);
     storage::CampaignSummary summary;
     summary.campaign = data.campaign;
     summary.baselineRunId = chooseBaseline(data, baselineRunId);
-    const int problems = problemsTotal(data);
     QString baselineScheme;
     for (const RunData& run : data.runs) {
-        storage::RunSummary figures = runFigures(run, data.campaign.spec, problems);
-        figures.insideBudget = insideBudget(data.campaign.spec.budget, figures);
-        summary.runs << figures;
+        summary.runs << figures_[run.run.id].summary;
+        summary.runs.last().run = run.run; // its status may have changed without its figures
         if (run.run.id == summary.baselineRunId) {
             baselineScheme = run.run.schemeId;
         }
     }
     const std::optional<HeadlinePair> headlineRuns = headlinePair(summary);
     std::optional<storage::Comparison> headlineComparison;
-    for (Pairing& pair : comparePairs(data, baselineScheme, headlineRuns)) {
-        addRatios(pair.comparison, summary.runs[pair.baseline], summary.runs[pair.run]);
+    for (const Pairing& pair : comparePairs(data, baselineScheme, headlineRuns)) {
+        storage::Comparison comparison = pair.pair->runs.comparison;
+        addRatios(comparison, summary.runs[pair.baseline], summary.runs[pair.run]);
         if (data.runs[pair.baseline].run.schemeId == baselineScheme) {
-            summary.runs[pair.run].comparison = pair.comparison;
+            summary.runs[pair.run].comparison = comparison;
         }
         const bool isHeadline =
             headlineRuns && pair.run == headlineRuns->subject && pair.baseline == headlineRuns->reference;
-        if (isHeadline && pair.comparison.problemsCompared > 0) {
-            headlineComparison = pair.comparison;
+        if (isHeadline && comparison.problemsCompared > 0) {
+            headlineComparison = comparison;
         }
     }
     summary.headline = headline(summary, headlineRuns, headlineComparison);
     return summary;
+}
+
+storage::CampaignSummary summarize(const CampaignData& data, storage::Id baselineRunId) {
+    return Summarizer().summarize(data, baselineRunId);
 }
 
 } // namespace quantscope::analysis

@@ -13,6 +13,7 @@ namespace quantscope::analysis {
 namespace {
 
 using storage::Comparison;
+using storage::DifferenceVerdict;
 using storage::RunSummary;
 
 bool hasPass(const RunSummary& run) {
@@ -82,24 +83,26 @@ QString points(double fraction) {
 }
 
 QString accuracyClause(const QString& reference, const Comparison& comparison) {
-    const QString interval = ui::formatPointsInterval(comparison.passDeltaInterval);
-    if (comparison.verdict == QLatin1String("worse")) {
+    const QString interval = QStringLiteral("%1%2").arg(
+        ui::formatPointsInterval(comparison.passDeltaInterval), ui::overComparisons(comparison));
+    if (comparison.verdict == DifferenceVerdict::Worse) {
         return QStringLiteral("loses %1 points of pass@1 against %2 (95 % interval of the difference %3)")
             .arg(points(comparison.passDelta), reference, interval);
     }
-    if (comparison.verdict == QLatin1String("better")) {
+    if (comparison.verdict == DifferenceVerdict::Better) {
         return QStringLiteral("gains %1 points of pass@1 over %2 (95 % interval of the difference %3)")
             .arg(points(comparison.passDelta), reference, interval);
     }
-    // Where nothing flipped, resampling gives an interval of no width, which would promise too much.
     const bool nothingFlipped =
         comparison.lostTasks.isEmpty() && comparison.gainedTasks.isEmpty() && comparison.passDelta == 0.0;
-    const QString difference = nothingFlipped ? QStringLiteral("no problem's verdict differs")
-                                              : QStringLiteral("difference %1 points, 95 % interval %2")
-                                                    .arg(ui::formatPoints(comparison.passDelta), interval);
-    if (comparison.verdict.startsWith(QLatin1String("equivalent "))) {
+    const QString difference =
+        (nothingFlipped
+             ? QStringLiteral("no problem's verdict differs")
+             : QStringLiteral("difference %1 points").arg(ui::formatPoints(comparison.passDelta))) +
+        QStringLiteral(", 95 % interval %1").arg(interval);
+    if (comparison.verdict == DifferenceVerdict::Equivalent) {
         return QStringLiteral("is equivalent to %1 in pass@1 %2 (%3)")
-            .arg(reference, comparison.verdict.mid(QStringLiteral("equivalent ").size()), difference);
+            .arg(reference, ui::marginWords(comparison), difference);
     }
     return QStringLiteral("is not distinguishable from %1 in pass@1 on these %2 problems (%3)")
         .arg(reference, QString::number(comparison.problemsCompared), difference);
@@ -116,8 +119,7 @@ QString timeClause(const RunSummary& subject, const RunSummary& reference) {
 
 QString againstBaseline(const storage::CampaignSummary& summary, const RunSummary& subject,
                         const RunSummary& reference) {
-    if (!subject.comparison || subject.comparison->baselineRunId == reference.run.id ||
-        subject.comparison->verdict.isEmpty()) {
+    if (!subject.comparison || subject.comparison->baselineRunId == reference.run.id) {
         return {};
     }
     const RunSummary* baseline = ui::findRun(summary, subject.comparison->baselineRunId);
@@ -239,7 +241,7 @@ QString headline(const storage::CampaignSummary& summary, const std::optional<He
     text += QStringLiteral("%1 %2 at batch size %3")
                 .arg(ui::schemeName(subject.run), clauses.join(QStringLiteral(" and ")),
                      QString::number(subject.run.batchSize));
-    const QString budget = budgetWords(spec.budget, subject);
+    const QString budget = budgetWords(subject.limitChecks);
     if (!budget.isEmpty()) {
         text += QStringLiteral("; ") + budget;
     }

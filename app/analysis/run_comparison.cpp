@@ -1,84 +1,103 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/analysis/run_comparison.h"
 
-#include "engine/stats/bootstrap.h"
 #include "engine/stats/difference.h"
 #include "engine/stats/holm.h"
-#include "engine/stats/mcnemar.h"
 #include "ui/numbers/run_numbers.h"
 
-#include <cmath>
-#include <limits>
+#include <QMap>
+
+#include <algorithm>
 #include <vector>
 
 namespace quantscope::analysis {
+namespace {
 
-bool canShowEquivalence(int problems) {
-    return problems > 0 && 1.0 - std::pow(stats::default_alpha, 1.0 / problems) <= equivalenceMargin;
+storage::DifferenceVerdict verdictOf(stats::Difference difference) {
+    switch (difference) {
+    case stats::Difference::better: return storage::DifferenceVerdict::Better;
+    case stats::Difference::worse: return storage::DifferenceVerdict::Worse;
+    case stats::Difference::equivalent: return storage::DifferenceVerdict::Equivalent;
+    case stats::Difference::not_distinguishable: break;
+    }
+    return storage::DifferenceVerdict::NotDistinguishable;
 }
 
-QString notComparedVerdict() {
-    return QStringLiteral("not compared: no problem is scored in both runs");
-}
+} // namespace
 
-storage::Comparison compareRuns(const RunData& baseline, const RunData& other) {
-    const QMap<QString, TaskResult> before = taskResults(baseline.samples);
-    const QMap<QString, TaskResult> after = taskResults(other.samples);
-    storage::Comparison comparison;
-    comparison.baselineRunId = baseline.run.id;
-    std::vector<double> beforeFractions;
-    std::vector<double> afterFractions;
-    double sum = 0.0;
-    for (auto it = after.begin(); it != after.end(); ++it) {
-        const auto match = before.find(it.key());
-        if (match == before.end()) {
+PairedRuns pairRuns(storage::Id baselineRunId, const TaskResults& baseline, const TaskResults& other) {
+    PairedRuns pair;
+    storage::Comparison& comparison = pair.comparison;
+    comparison.baselineRunId = baselineRunId;
+    std::vector<double> before;
+    std::vector<double> after;
+    for (auto it = other.begin(); it != other.end(); ++it) {
+        const auto match = baseline.find(it.key());
+        if (match == baseline.end()) {
             continue;
         }
-        beforeFractions.push_back(match->fraction());
-        afterFractions.push_back(it->fraction());
-        sum += it->fraction() - match->fraction();
+        before.push_back(match->fraction());
+        after.push_back(it->fraction());
         if (match->solved() && !it->solved()) {
             comparison.lostTasks << it.key();
         } else if (!match->solved() && it->solved()) {
             comparison.gainedTasks << it.key();
         }
     }
-    comparison.problemsCompared = static_cast<int>(afterFractions.size());
-    if (comparison.problemsCompared == 0) {
-        return comparison;
+    comparison.problemsCompared = static_cast<int>(after.size());
+    pair.difference = stats::paired_difference(before, after);
+    if (pair.difference) {
+        comparison.passDelta = pair.difference->mean;
+        comparison.p = pair.difference->p();
+        comparison.test = pair.difference->test == stats::PairedTest::exact_mcnemar
+                              ? storage::PairedTest::ExactMcNemar
+                              : storage::PairedTest::PairedT;
     }
-    comparison.passDelta = sum / comparison.problemsCompared;
-    if (const auto interval = stats::paired_bootstrap_interval(beforeFractions, afterFractions)) {
-        comparison.passDeltaInterval = {interval->low, interval->high};
-    }
-    comparison.mcnemarP = stats::mcnemar_exact(static_cast<int>(comparison.lostTasks.size()),
-                                               static_cast<int>(comparison.gainedTasks.size()));
-    return comparison;
+    return pair;
 }
 
-void judge(QList<storage::Comparison>& comparisons) {
-    std::vector<double> pValues;
-    for (const storage::Comparison& comparison : comparisons) {
-        if (comparison.problemsCompared > 0) {
-            pValues.push_back(comparison.mcnemarP);
+bool sameVerdicts(const TaskResults& a, const TaskResults& b) {
+    for (auto it = a.begin(); it != a.end(); ++it) {
+        const auto match = b.find(it.key());
+        if (match != b.end() && match->scored == it->scored && match->passed != it->passed) {
+            return false;
         }
     }
-    const std::vector<double> corrected = stats::holm_adjust(pValues);
-    std::size_t next = 0;
-    for (storage::Comparison& comparison : comparisons) {
-        if (comparison.problemsCompared == 0) {
-            comparison.verdict = notComparedVerdict();
+    return true;
+}
+
+void judge(const QList<FamilyMember>& family, const IntervalAt& intervalAt) {
+    QMap<int, const PairedRuns*> speakers;
+    for (const FamilyMember& member : family) {
+        if (!member.pair->difference) {
             continue;
         }
-        comparison.mcnemarPHolm = corrected[next++];
-        const stats::Interval interval{comparison.passDeltaInterval.low, comparison.passDeltaInterval.high};
-        const stats::Difference difference =
-            stats::judge_difference(interval, equivalenceMargin, comparison.mcnemarPHolm);
-        const bool overreaches =
-            difference == stats::Difference::equivalent && !canShowEquivalence(comparison.problemsCompared);
-        const double margin = overreaches ? std::numeric_limits<double>::quiet_NaN() : equivalenceMargin;
-        comparison.verdict =
-            QString::fromStdString(stats::verdict_sentence(interval, margin, comparison.mcnemarPHolm));
+        const PairedRuns*& speaker = speakers[member.group];
+        if (speaker == nullptr || member.pair->difference->n > speaker->difference->n) {
+            speaker = member.pair;
+        }
+    }
+    std::vector<double> pValues;
+    for (const PairedRuns* speaker : std::as_const(speakers)) {
+        pValues.push_back(speaker->comparison.p);
+    }
+    const std::vector<stats::HolmResult> corrected = stats::holm(pValues, stats::default_alpha);
+    const QList<int> groups = speakers.keys();
+    for (const FamilyMember& member : family) {
+        storage::Comparison& comparison = member.pair->comparison;
+        if (!member.pair->difference) {
+            comparison.verdict = storage::DifferenceVerdict::NotCompared;
+            continue;
+        }
+        const stats::HolmResult& holm = corrected[static_cast<std::size_t>(groups.indexOf(member.group))];
+        // A fellow with fewer problems yet has a p of its own, at its group's level.
+        comparison.pHolm = comparison.p == speakers[member.group]->comparison.p
+                               ? holm.adjusted_p
+                               : std::min(1.0, holm.divisor * comparison.p);
+        comparison.comparisons = static_cast<int>(groups.size());
+        const stats::Interval interval = intervalAt(*member.pair, holm.level);
+        comparison.passDeltaInterval = {interval.low, interval.high};
+        comparison.verdict = verdictOf(stats::judge_difference(interval, comparison.margin));
     }
 }
 

@@ -2,27 +2,42 @@
 #pragma once
 
 #include "app/analysis/run_figures.h"
+#include "engine/stats/paired_difference.h"
+
+#include <QList>
+
+#include <functional>
 
 namespace quantscope::analysis {
 
-/// The margin of "equivalent", stated before any data: 2 points of pass@1.
-inline constexpr double equivalenceMargin = 0.02;
+/// Two runs side by side, before the campaign's correction.
+struct PairedRuns {
+    storage::Comparison comparison; ///< pHolm, interval, comparisons and verdict are not set yet
+    std::optional<stats::PairedDifference> difference; ///< unset where no problem is scored in both
+};
 
-/// Whether so many problems can bear out "equivalent" at all: were the true share of flipped problems as
-/// large as the margin, seeing none among `problems` would have to be rarer than 5 % (1 - 0.05^(1/n) <=
-/// margin: 149 problems for 2 points). Without this, a handful of problems that all agree would give an
-/// interval of no width and a false claim.
-bool canShowEquivalence(int problems);
+/// On the problems that both runs have scored.
+PairedRuns pairRuns(storage::Id baselineRunId, const TaskResults& baseline, const TaskResults& other);
 
-/// What `Comparison::verdict` says where the two runs have no scored problem in common.
-QString notComparedVerdict();
+/// Whether nothing tells the two apart: each task that is scored in both as often has the same number of
+/// passes. Two runs without a task in common agree.
+bool sameVerdicts(const TaskResults& a, const TaskResults& b);
 
-/// Two runs side by side before the campaign's correction: on the problems that both have scored;
-/// verdict and mcnemarPHolm are not set yet.
-storage::Comparison compareRuns(const RunData& baseline, const RunData& other);
+/// One comparison of a family that is judged together.
+struct FamilyMember {
+    PairedRuns* pair = nullptr;
+    /// Members of the same group ask the same question of the same verdicts (batch sizes of one scheme on an
+    /// engine whose results do not depend on the batch) and count once; the one with the most problems
+    /// speaks for the group.
+    int group = 0;
+};
 
-/// Holm's correction over all comparisons that have problems in common, and with it the verdicts.
-void judge(QList<storage::Comparison>& comparisons);
+/// Computes a pair's interval at a level; a cache may stand behind it.
+using IntervalAt = std::function<stats::Interval(const PairedRuns& pair, double level)>;
+
+/// Holm's correction over the groups that have problems in common, the intervals at its levels and the
+/// verdicts read off them.
+void judge(const QList<FamilyMember>& family, const IntervalAt& intervalAt);
 
 /// TPOT p50 and memory as ratios of the baseline's, where both are known.
 void addRatios(storage::Comparison& comparison, const storage::RunSummary& baseline,

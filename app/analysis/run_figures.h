@@ -5,12 +5,13 @@
 
 namespace quantscope::analysis {
 
-/// All that is stored of one run.
+/// What is stored of one run, as far as figures need it.
 struct RunData {
     storage::Run run;
-    QList<storage::Sample> samples;
+    QList<storage::SampleVerdict> samples;
     QList<storage::LatencySample> latencies;
     QMap<QString, double> metrics;
+    int revision = 0; ///< another one whenever samples, latencies or metrics differ
 };
 
 /// Scored samples of one problem.
@@ -23,20 +24,13 @@ struct TaskResult {
 };
 
 /// Results by task id; tasks without a scored sample are absent.
-QMap<QString, TaskResult> taskResults(const QList<storage::Sample>& samples);
+using TaskResults = QMap<QString, TaskResult>;
+TaskResults taskResults(const QList<storage::SampleVerdict>& samples);
 
-/// Milliseconds per output token of one request: (e2e - TTFT) / (n - 1), the mean of its gaps; nullopt for n
-/// < 2.
-std::optional<double> tpotMs(const storage::LatencySample& request);
-
-/// Percentiles of values as they are, never of means.
-storage::Percentiles percentilesOf(const QList<double>& values);
-
-/// Output tokens of all slots over the time of their rounds, a round lasting as long as its slowest request.
-double tokensPerSecond(const QList<storage::LatencySample>& latencies);
-
-/// The figures of one run on its own: no comparison, no budget. pass@1 is the mean of the unbiased estimator
+/// The figures of one run on its own: no comparison. pass@1 is the mean of the unbiased estimator
 /// over the problems scored so far; its interval takes a problem, not a sample, as the unit that was drawn.
-storage::RunSummary runFigures(const RunData& data, const storage::CampaignSpec& spec, int problemsTotal);
+/// `results`: taskResults() of its samples.
+storage::RunSummary runFigures(const RunData& data, const TaskResults& results,
+                               const storage::CampaignSpec& spec, int problemsTotal);
 
 } // namespace quantscope::analysis

@@ -3,6 +3,7 @@
 
 #include "storage/spec_json.h"
 #include "storage/words.h"
+#include "ui/numbers/run_numbers.h"
 
 #include <QJsonArray>
 
@@ -18,14 +19,23 @@ QJsonValue orNull(const std::optional<T>& value) {
     return value ? QJsonValue(*value) : QJsonValue();
 }
 
+/// Limits at 95 % each; null where there are too few rounds.
+QJsonArray limitsJson(const storage::QuantileLimits& limits) {
+    return {orNull(limits.low), orNull(limits.high)};
+}
+
 QJsonValue percentilesJson(const storage::Percentiles& percentiles) {
     if (percentiles.count == 0) {
         return {};
     }
     return QJsonObject{{QStringLiteral("count"), percentiles.count},
+                       {QStringLiteral("rounds"), percentiles.rounds},
                        {QStringLiteral("p50"), percentiles.p50},
                        {QStringLiteral("p90"), percentiles.p90},
-                       {QStringLiteral("p99"), percentiles.p99}};
+                       {QStringLiteral("p99"), percentiles.p99},
+                       {QStringLiteral("p50_limits"), limitsJson(percentiles.p50Limits)},
+                       {QStringLiteral("p90_limits"), limitsJson(percentiles.p90Limits)},
+                       {QStringLiteral("p99_limits"), limitsJson(percentiles.p99Limits)}};
 }
 
 QJsonObject numbersJson(const QMap<QString, double>& numbers) {
@@ -40,19 +50,48 @@ QJsonValue comparisonJson(const std::optional<storage::Comparison>& comparison) 
     if (!comparison) {
         return {};
     }
+    const bool exact = comparison->test == storage::PairedTest::ExactMcNemar;
     return QJsonObject{
         {QStringLiteral("baseline_run_id"), comparison->baselineRunId},
         {QStringLiteral("problems_compared"), comparison->problemsCompared},
         {QStringLiteral("pass_delta"), comparison->passDelta},
         {QStringLiteral("pass_delta_interval"), intervalJson(comparison->passDeltaInterval)},
-        {QStringLiteral("mcnemar_p"), comparison->mcnemarP},
-        {QStringLiteral("mcnemar_p_holm"), comparison->mcnemarPHolm},
+        {QStringLiteral("test"), ui::testName(comparison->test)},
+        {QStringLiteral("p"), comparison->p},
+        {QStringLiteral("p_holm"), comparison->pHolm},
+        {QStringLiteral("mcnemar_p"), exact ? QJsonValue(comparison->p) : QJsonValue()},
+        {QStringLiteral("mcnemar_p_holm"), exact ? QJsonValue(comparison->pHolm) : QJsonValue()},
+        {QStringLiteral("comparisons"), comparison->comparisons},
+        {QStringLiteral("margin"), comparison->margin},
         {QStringLiteral("lost_tasks"), QJsonArray::fromStringList(comparison->lostTasks)},
         {QStringLiteral("gained_tasks"), QJsonArray::fromStringList(comparison->gainedTasks)},
-        {QStringLiteral("verdict"), comparison->verdict},
+        {QStringLiteral("verdict"), ui::verdictSentence(*comparison)},
+        {QStringLiteral("verdict_word"), ui::verdictWord(comparison->verdict)},
         {QStringLiteral("tpot_ratio"), orNull(comparison->tpotRatio)},
         {QStringLiteral("memory_ratio"), orNull(comparison->memoryRatio)},
     };
+}
+
+/// true inside, false outside, null where that is not known.
+QJsonValue insideJson(storage::BudgetVerdict verdict) {
+    if (verdict == storage::BudgetVerdict::Inside || verdict == storage::BudgetVerdict::Outside) {
+        return verdict == storage::BudgetVerdict::Inside;
+    }
+    return {};
+}
+
+QJsonArray limitChecksJson(const QList<storage::LimitCheck>& checks) {
+    QJsonArray list;
+    for (const storage::LimitCheck& check : checks) {
+        list.append(QJsonObject{{QStringLiteral("name"), check.name},
+                                {QStringLiteral("limit_ms"), check.limitMs},
+                                {QStringLiteral("p99_ms"), check.measured.p99},
+                                {QStringLiteral("p99_limits"), limitsJson(check.measured.p99Limits)},
+                                {QStringLiteral("rounds"), check.measured.rounds},
+                                {QStringLiteral("rounds_needed"), check.roundsNeeded},
+                                {QStringLiteral("verdict"), ui::budgetWord(check.verdict)}});
+    }
+    return list;
 }
 
 void insertAccuracy(QJsonObject& json, const storage::RunSummary& run) {
@@ -93,6 +132,7 @@ QJsonObject campaignJson(const storage::Campaign& campaign) {
 }
 
 QJsonObject runJson(const storage::RunSummary& run) {
+    const QString budget = ui::budgetWord(run.budget);
     QJsonObject json{
         {QStringLiteral("id"), run.run.id},
         {QStringLiteral("scheme"), run.run.schemeId},
@@ -109,7 +149,9 @@ QJsonObject runJson(const storage::RunSummary& run) {
         {QStringLiteral("tokens_per_s"),
          run.tokensPerSecond > 0.0 ? QJsonValue(run.tokensPerSecond) : QJsonValue()},
         {QStringLiteral("metrics"), numbersJson(run.metrics)},
-        {QStringLiteral("inside_budget"), orNull(run.insideBudget)},
+        {QStringLiteral("inside_budget"), insideJson(run.budget)},
+        {QStringLiteral("budget"), budget.isEmpty() ? QJsonValue() : QJsonValue(budget)},
+        {QStringLiteral("budget_limits"), limitChecksJson(run.limitChecks)},
         {QStringLiteral("comparison"), comparisonJson(run.comparison)},
     };
     insertAccuracy(json, run);

@@ -81,9 +81,7 @@ TextTable runTable(const storage::CampaignSummary& summary) {
             const auto joules = ui::energyPerToken(run);
             row << (joules ? ui::formatNumber(*joules) : QString());
         }
-        row << (run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
-                                 : QString())
-            << statusOf(run, summary.campaign.spec);
+        row << ui::budgetWord(run.budget) << statusOf(run, summary.campaign.spec);
         table.addRow(row);
     }
     return table;
@@ -109,13 +107,14 @@ TextTable comparisonTable(const storage::CampaignSummary& summary) {
                         baseline != nullptr ? baseline->run.schemeId : QString()};
         if (ui::passComparison(run) != nullptr) {
             row << plain(ui::formatPercent(run.passAt1)) << ui::formatPoints(comparison.passDelta)
-                << ui::formatPointsInterval(comparison.passDeltaInterval) << ui::formatP(comparison.mcnemarP)
-                << ui::formatP(comparison.mcnemarPHolm) << QString::number(comparison.lostTasks.size())
+                << ui::formatPointsInterval(comparison.passDeltaInterval) << ui::formatP(comparison.p)
+                << ui::formatP(comparison.pHolm) << QString::number(comparison.lostTasks.size())
                 << QString::number(comparison.gainedTasks.size());
         } else {
             row << QString() << QString() << QString() << QString() << QString() << QString() << QString();
         }
-        row << ratio(comparison.tpotRatio) << ratio(comparison.memoryRatio) << comparison.verdict;
+        row << ratio(comparison.tpotRatio) << ratio(comparison.memoryRatio)
+            << ui::verdictSentence(comparison);
         table.addRow(row);
     }
     return table;
@@ -123,9 +122,10 @@ TextTable comparisonTable(const storage::CampaignSummary& summary) {
 
 TextTable comparisonCsvTable(const storage::CampaignSummary& summary) {
     TextTable table;
-    for (const char* title : {"scheme", "batch_size", "baseline_scheme", "pass_at_1", "pass_delta",
-                              "pass_delta_low", "pass_delta_high", "mcnemar_p", "mcnemar_p_holm", "lost",
-                              "gained", "tpot_ratio", "memory_ratio", "verdict"}) {
+    for (const char* title :
+         {"scheme", "batch_size", "baseline_scheme", "pass_at_1", "pass_delta", "pass_delta_low",
+          "pass_delta_high", "mcnemar_p", "mcnemar_p_holm", "lost", "gained", "tpot_ratio", "memory_ratio",
+          "verdict", "test", "p", "p_holm", "problems_compared", "comparisons"}) {
         table.addColumn(QString::fromUtf8(title));
     }
     for (const RunSummary& run : summary.runs) {
@@ -136,17 +136,22 @@ TextTable comparisonCsvTable(const storage::CampaignSummary& summary) {
         const RunSummary* baseline = ui::findRun(summary, comparison.baselineRunId);
         QStringList row{run.run.schemeId, QString::number(run.run.batchSize),
                         baseline != nullptr ? baseline->run.schemeId : QString()};
+        const bool exact = comparison.test == storage::PairedTest::ExactMcNemar;
         if (ui::passComparison(run) != nullptr) {
             row << number(run.passAt1) << number(comparison.passDelta)
                 << number(comparison.passDeltaInterval.low) << number(comparison.passDeltaInterval.high)
-                << number(comparison.mcnemarP) << number(comparison.mcnemarPHolm)
+                << (exact ? number(comparison.p) : QString())
+                << (exact ? number(comparison.pHolm) : QString())
                 << QString::number(comparison.lostTasks.size())
                 << QString::number(comparison.gainedTasks.size());
         } else {
             row << QString() << QString() << QString() << QString() << QString() << QString() << QString()
                 << QString();
         }
-        row << number(comparison.tpotRatio) << number(comparison.memoryRatio) << comparison.verdict;
+        row << number(comparison.tpotRatio) << number(comparison.memoryRatio)
+            << ui::verdictSentence(comparison) << ui::testName(comparison.test) << number(comparison.p)
+            << number(comparison.pHolm) << QString::number(comparison.problemsCompared)
+            << QString::number(comparison.comparisons);
         table.addRow(row);
     }
     return table;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/desktop/summary_service.h"
 
-#include "app/analysis/campaign_analysis.h"
+#include "app/analysis/summary_source.h"
 #include "app/campaign/campaign_lock.h"
 #include "storage/reader.h"
 
@@ -26,16 +26,18 @@ class SummaryService::Worker : public QObject {
     }
 
     void sendSummary(storage::Id campaignId, storage::Id baselineRunId) {
-        const auto data = open().and_then([&](storage::Reader* reader) { return load(*reader, campaignId); });
-        if (!data) {
-            Q_EMIT service_.summaryMissing(data.error().message, data.error().hint);
-            return;
-        }
-        if (data->campaign.id == 0) {
+        const auto summary = open().and_then([&](storage::Reader* reader) {
+            return source_.summary(*reader, campaignId, baselineRunId, [this](const storage::Campaign& one) {
+                return campaign::liveStatus(database_, one);
+            });
+        });
+        if (!summary) {
+            Q_EMIT service_.summaryMissing(summary.error().message, summary.error().hint);
+        } else if (summary->campaign.id == 0) {
             Q_EMIT service_.summaryMissing({}, {});
-            return;
+        } else {
+            Q_EMIT service_.summaryReady(*summary);
         }
-        Q_EMIT service_.summaryReady(analysis::summarize(*data, baselineRunId));
     }
 
   private:
@@ -50,29 +52,10 @@ class SummaryService::Worker : public QObject {
         return reader_.get();
     }
 
-    storage::Expected<analysis::CampaignData> load(storage::Reader& reader, storage::Id campaignId) {
-        const auto pinned = reader.snapshot();
-        if (!pinned) {
-            return tl::unexpected(pinned.error());
-        }
-        if (campaignId == 0) {
-            const auto campaigns = reader.repositories.campaigns.list();
-            if (!campaigns || campaigns->isEmpty()) {
-                return campaigns ? storage::Expected<analysis::CampaignData>()
-                                 : tl::unexpected(campaigns.error());
-            }
-            campaignId = campaigns->first().id;
-        }
-        auto data = analysis::loadCampaignData(reader.repositories, campaignId);
-        if (data) {
-            data->campaign.status = campaign::liveStatus(database_, data->campaign);
-        }
-        return data;
-    }
-
     SummaryService& service_;
     QString database_;
     std::unique_ptr<storage::Reader> reader_;
+    analysis::SummarySource source_;
 };
 
 SummaryService::SummaryService(const QString& database, QObject* parent)

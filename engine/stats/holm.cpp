@@ -6,18 +6,25 @@
 
 namespace quantscope::stats {
 
-std::vector<double> holm_adjust(std::span<const double> p_values) {
-    std::vector<std::size_t> order(p_values.size());
+std::vector<HolmResult> holm(std::span<const double> p_values, double alpha) {
+    const std::size_t count = p_values.size();
+    std::vector<std::size_t> order(count);
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return p_values[a] < p_values[b]; });
-    std::vector<double> adjusted(p_values.size());
+    std::vector<HolmResult> results(count);
     double largest = 0.0;
-    for (std::size_t rank = 0; rank < order.size(); ++rank) {
-        const double scaled = static_cast<double>(order.size() - rank) * p_values[order[rank]];
+    int divisor = 1;
+    bool rejecting = true;
+    for (std::size_t rank = 0; rank < count; ++rank) {
+        const double scaled = static_cast<double>(count - rank) * p_values[order[rank]];
         largest = std::max(largest, std::min(1.0, scaled)); // never below that of a smaller p
-        adjusted[order[rank]] = largest;
+        if (rejecting) {
+            divisor = static_cast<int>(count - rank);
+        }
+        rejecting = rejecting && largest < alpha;
+        results[order[rank]] = {largest, alpha / divisor, divisor};
     }
-    return adjusted;
+    return results;
 }
 
 } // namespace quantscope::stats

@@ -1,74 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/analysis/budget_check.h"
-#include "app/analysis/campaign_analysis.h"
 #include "app/analysis/headline.h"
-#include "app/analysis/run_comparison.h"
+#include "app/analysis/latency_figures.h"
+#include "tests/app/analysis_fixture.h"
 
 #include <QTest>
 
 using namespace quantscope;
 using namespace quantscope::analysis;
-using storage::Verdict;
-
-namespace {
-
-/// One greedy sample a problem: 'p' passed, 'f' failed, 't' timed out, 'u' unscored; problem i is "T/i".
-QList<storage::Sample> samples(const QString& verdicts) {
-    QList<storage::Sample> list;
-    for (int i = 0; i < verdicts.size(); ++i) {
-        storage::Sample sample;
-        sample.taskId = QStringLiteral("T/%1").arg(i);
-        const QChar c = verdicts[i];
-        sample.verdict = c == QLatin1Char('p')   ? Verdict::Passed
-                         : c == QLatin1Char('t') ? Verdict::TimedOut
-                         : c == QLatin1Char('u') ? Verdict::Unscored
-                                                 : Verdict::Failed;
-        list << sample;
-    }
-    return list;
-}
-
-storage::LatencySample request(int round, int slot, double ttftMs, double e2eMs, int tokens) {
-    storage::LatencySample sample;
-    sample.round = round;
-    sample.request = slot;
-    sample.ttftMs = ttftMs;
-    sample.e2eMs = e2eMs;
-    sample.outputTokens = tokens;
-    for (int i = 1; i < tokens; ++i) {
-        sample.itlMs << (e2eMs - ttftMs) / (tokens - 1);
-    }
-    return sample;
-}
-
-RunData run(storage::Id id, const QString& scheme, int batch, const QString& verdicts, double tpot = 0.0,
-            int bits = 16) {
-    RunData data;
-    data.run.id = id;
-    data.run.schemeId = scheme;
-    data.run.schemeLabel = scheme.toUpper();
-    data.run.batchSize = batch;
-    data.samples = samples(verdicts);
-    if (tpot > 0.0) {
-        data.latencies << request(0, 0, 10.0, 10.0 + tpot * 4, 5);
-    }
-    data.metrics = {{QStringLiteral("weight_bits"), bits}, {QStringLiteral("activation_bits"), bits}};
-    return data;
-}
-
-CampaignData campaignOf(const QList<RunData>& runs, int problems) {
-    CampaignData data;
-    data.campaign.spec.problems = QStringLiteral("/data/HumanEval.jsonl.gz");
-    data.problemCount = problems;
-    data.runs = runs;
-    return data;
-}
-
-QString repeated(const char* text, int times) {
-    return QString::fromLatin1(text).repeated(times);
-}
-
-} // namespace
+using namespace quantscope::analysis::test;
 
 class AnalysisTest : public QObject {
     Q_OBJECT
@@ -81,7 +21,8 @@ class AnalysisTest : public QObject {
     void comparisonIsPairedAndCorrected();
     void comparisonIsPerBatchSize();
     void baselineIsFp16UnlessChosen();
-    void budget();
+    void budgetIsJudgedFromEnoughRequests();
+    void budgetInWords();
     void headlineOfALoss();
     void headlineNeverSaysThatNothingIsLost();
     void headlineOfPartialData();
@@ -95,11 +36,15 @@ void AnalysisTest::latencyFiguresAreThoseOfTheRequests() {
     QCOMPARE(*tpotMs(request(0, 0, 10.0, 40.0, 4)), 10.0);
     QVERIFY(!tpotMs(request(0, 0, 10.0, 10.0, 1)));
 
-    const storage::Percentiles percentiles = percentilesOf({40.0, 10.0, 30.0, 20.0});
+    const storage::Percentiles percentiles =
+        percentilesOf({{0, {40.0}}, {1, {10.0}}, {2, {30.0}}, {3, {20.0}}});
     QCOMPARE(percentiles.count, 4);
     QCOMPARE(percentiles.p50, 25.0);
     QCOMPARE(percentiles.p90, 37.0);
     QCOMPARE(percentiles.p99, 39.7);
+    QCOMPARE(percentiles.rounds, 4);
+    QCOMPARE(*percentiles.p99Limits.low, 39.7); // never beyond the value itself
+    QVERIFY(!percentiles.p99Limits.high);
     QCOMPARE(percentilesOf({}).count, 0);
 
     // Two rounds of two slots: 16 tokens in 40 ms + 60 ms.
@@ -110,7 +55,7 @@ void AnalysisTest::latencyFiguresAreThoseOfTheRequests() {
 
     RunData data = run(1, QStringLiteral("fp16"), 2, QString());
     data.latencies = rounds;
-    const storage::RunSummary summary = runFigures(data, {}, 0);
+    const storage::RunSummary summary = figuresOf(data, {}, 0);
     QCOMPARE(summary.itlMs.count, 12);
     QCOMPARE(summary.tpotMs.count, 4);
     QCOMPARE(summary.ttftMs.p50, 10.0);
@@ -120,7 +65,7 @@ void AnalysisTest::latencyFiguresAreThoseOfTheRequests() {
 void AnalysisTest::passAtOneAndItsInterval() {
     storage::CampaignSpec spec;
     const storage::RunSummary summary =
-        runFigures(run(1, QStringLiteral("int8"), 1, QStringLiteral("pppt")), spec, 4);
+        figuresOf(run(1, QStringLiteral("int8"), 1, QStringLiteral("pppt")), spec, 4);
     QCOMPARE(summary.passAt1, 0.75);
     QCOMPARE(summary.samplesPassed, 3);
     QCOMPARE(summary.samplesTimedOut, 1);
@@ -128,21 +73,21 @@ void AnalysisTest::passAtOneAndItsInterval() {
     QVERIFY(qAbs(summary.passAt1Interval.low - 0.30064) < 1e-4);
     QVERIFY(qAbs(summary.passAt1Interval.high - 0.95441) < 1e-4);
     QVERIFY(!summary.partial);
-    QVERIFY(runFigures(run(1, QStringLiteral("int8"), 1, QStringLiteral("pppt")), spec, 5).partial);
+    QVERIFY(figuresOf(run(1, QStringLiteral("int8"), 1, QStringLiteral("pppt")), spec, 5).partial);
 }
 
 void AnalysisTest::manySamplesPerProblem() {
     RunData data = run(1, QStringLiteral("int8"), 1, QString());
     for (int problem = 0; problem < 2; ++problem) {
         for (int index = 0; index < 10; ++index) {
-            storage::Sample sample;
+            storage::SampleVerdict sample;
             sample.taskId = QStringLiteral("T/%1").arg(problem);
             sample.sampleIndex = index;
             sample.verdict = index < (problem == 0 ? 3 : 0) ? Verdict::Passed : Verdict::Failed;
             data.samples << sample;
         }
     }
-    const storage::RunSummary summary = runFigures(data, {}, 2);
+    const storage::RunSummary summary = figuresOf(data, {}, 2);
     QCOMPARE(summary.passAt1, 0.15);          // (3/10 + 0) / 2
     QCOMPARE(summary.passAtK.value(10), 0.5); // (1 + 0) / 2
     QVERIFY(!taskResults(data.samples).value(QStringLiteral("T/0")).solved());
@@ -150,7 +95,7 @@ void AnalysisTest::manySamplesPerProblem() {
 
 void AnalysisTest::unscoredSamplesAreNotFailures() {
     const storage::RunSummary summary =
-        runFigures(run(1, QStringLiteral("int8"), 1, QStringLiteral("puuf")), {}, 4);
+        figuresOf(run(1, QStringLiteral("int8"), 1, QStringLiteral("puuf")), {}, 4);
     QCOMPARE(summary.samplesStored, 4);
     QCOMPARE(summary.samplesScored, 2);
     QCOMPARE(summary.passAt1, 0.5);
@@ -168,13 +113,14 @@ void AnalysisTest::comparisonIsPairedAndCorrected() {
     QCOMPARE(a.passDelta, -0.6);
     QCOMPARE(a.lostTasks.size(), 6);
     QCOMPARE(a.gainedTasks.size(), 0);
-    QCOMPARE(a.mcnemarP, 0.03125);
-    QCOMPARE(a.mcnemarPHolm, 0.0625);
-    QCOMPARE(a.verdict, QStringLiteral("not distinguishable on these problems"));
+    QCOMPARE(a.p, 0.03125);
+    QCOMPARE(a.pHolm, 0.0625);
+    QVERIFY(a.verdict == storage::DifferenceVerdict::NotDistinguishable);
+    QVERIFY(a.passDeltaInterval.low < -0.6 && a.passDeltaInterval.high > 0.0); // as the sentence says
     QCOMPARE(*a.tpotRatio, 0.5);
     const storage::Comparison& b = *summary.runs[2].comparison;
-    QCOMPARE(b.mcnemarP, 1.0);
-    QCOMPARE(b.mcnemarPHolm, 1.0);
+    QCOMPARE(b.p, 1.0);
+    QCOMPARE(b.pHolm, 1.0);
     QCOMPARE(b.lostTasks, QStringList{QStringLiteral("T/9")});
     QVERIFY(b.passDeltaInterval.low <= -0.1 && b.passDeltaInterval.high >= -0.1);
 }
@@ -209,25 +155,70 @@ void AnalysisTest::baselineIsFp16UnlessChosen() {
     QCOMPARE(summarize(without).baselineRunId, 7);
 }
 
-void AnalysisTest::budget() {
+/// `rounds` rounds at 10 ms TTFT and 100 ms TPOT, of which the last `slow` take twice as long a token.
+QList<storage::LatencySample> timed(int rounds, int slow, int slots = 1) {
+    QList<storage::LatencySample> requests;
+    for (int round = 0; round < rounds; ++round) {
+        for (int slot = 0; slot < slots; ++slot) {
+            const bool isSlow = round >= rounds - slow && slot == 0;
+            requests << request(round, slot, 10.0, 10.0 + (isSlow ? 200.0 : 100.0) * 4, 5);
+        }
+    }
+    return requests;
+}
+
+storage::BudgetVerdict verdictOf(double limit, const QList<storage::LatencySample>& requests) {
     storage::Budget budget;
-    storage::RunSummary fast;
-    fast.ttftMs = {5, 100.0, 110.0, 120.0};
-    fast.tpotMs = {5, 10.0, 11.0, 12.0};
-    QVERIFY(!insideBudget(budget, fast)); // no limits
+    budget.tpotP99Ms = limit;
+    return budgetVerdict(checkBudget(budget, requests));
+}
+
+void AnalysisTest::budgetIsJudgedFromEnoughRequests() {
+    using storage::BudgetVerdict;
+    QVERIFY(verdictOf(150.0, timed(5, 0)) == BudgetVerdict::NotEnoughRequests);
+    QVERIFY(verdictOf(150.0, timed(298, 0)) == BudgetVerdict::NotEnoughRequests);
+    QVERIFY(verdictOf(150.0, timed(299, 0)) == BudgetVerdict::Inside);
+    QVERIFY(verdictOf(150.0, timed(299, 1)) == BudgetVerdict::NotEnoughRequests);
+    QVERIFY(verdictOf(150.0, timed(473, 1)) == BudgetVerdict::Inside);
+    QVERIFY(verdictOf(150.0, timed(299, 7)) == BudgetVerdict::Outside);
+    // Few requests are enough for "outside": p99 is hardly below what five of five exceed, or one of five.
+    QVERIFY(verdictOf(90.0, timed(5, 0)) == BudgetVerdict::Outside);
+    QVERIFY(verdictOf(150.0, timed(5, 1)) == BudgetVerdict::Outside);
+    QVERIFY(verdictOf(150.0, timed(6, 1)) == BudgetVerdict::NotEnoughRequests);
+    // Eight slots share their steps: 38 rounds are 304 requests and still 38 independent values.
+    QVERIFY(verdictOf(150.0, timed(38, 0, 8)) == BudgetVerdict::NotEnoughRequests);
+    QVERIFY(verdictOf(150.0, timed(299, 0, 8)) == BudgetVerdict::Inside);
+    QVERIFY(verdictOf(150.0, timed(5, 1, 8)) == BudgetVerdict::NotEnoughRequests); // seven of eight kept it
+    QVERIFY(verdictOf(150.0, {}) == BudgetVerdict::NotJudged);
+    QVERIFY(budgetVerdict(checkBudget({}, timed(5, 0))) == BudgetVerdict::NotJudged); // no limits
+}
+
+void AnalysisTest::budgetInWords() {
+    const auto words = [](const storage::Budget& budget, const QList<storage::LatencySample>& requests) {
+        return budgetWords(checkBudget(budget, requests)).replace(QChar(0x00A0), QLatin1Char(' '));
+    };
+    storage::Budget budget;
+    QCOMPARE(words(budget, timed(5, 0)), QString());
+    budget.tpotP99Ms = 150.0;
     budget.ttftP99Ms = 450.0;
-    budget.tpotP99Ms = 40.0;
-    QVERIFY(*insideBudget(budget, fast));
-    QCOMPARE(budgetWords(budget, fast), QStringLiteral("inside the budget"));
-    budget.tpotP99Ms = 11.5;
-    QVERIFY(!*insideBudget(budget, fast));
-    QCOMPARE(budgetWords(budget, fast).replace(QChar(0x00A0), QLatin1Char(' ')),
-             QStringLiteral("outside the budget (TPOT p99 12.0 ms, limit 11.5 ms)"));
-    budget.tpotP99Ms.reset();
-    budget.e2eP99Ms = 467.0;
-    budget.e2eTokens = 30; // 120 + 29 * 12 = 468
-    QVERIFY(!*insideBudget(budget, fast));
-    QVERIFY(!insideBudget(budget, storage::RunSummary{})); // no latency data
+    QCOMPARE(words(budget, timed(299, 0)), QStringLiteral("inside the budget"));
+    QCOMPARE(words(budget, timed(5, 5)),
+             QStringLiteral("outside the budget (TPOT p99 200 ms, limit 150 ms)"));
+    budget.ttftP99Ms.reset();
+    QCOMPARE(words(budget, timed(5, 0)),
+             QStringLiteral("not enough requests to judge the budget (TPOT p99 after 5 rounds, 299 are "
+                            "needed: --latency-requests 299)"));
+    QCOMPARE(words(budget, timed(400, 4)),
+             QStringLiteral("not enough requests to judge the budget (TPOT p99 is between 100 ms and 200 ms "
+                            "after 400 rounds, limit 150 ms)"));
+    // Each request at its own pace for as many tokens as the budget names: 10 + 29 * 100.
+    budget = {};
+    budget.e2eTokens = 30;
+    budget.e2eP99Ms = 2910.0;
+    QCOMPARE(words(budget, timed(299, 0)), QStringLiteral("inside the budget"));
+    budget.e2eP99Ms = 2909.0;
+    QCOMPARE(words(budget, timed(299, 0)),
+             QStringLiteral("outside the budget (end to end p99 of 30 tokens 2910 ms, limit 2909 ms)"));
 }
 
 void AnalysisTest::headlineOfALoss() {
@@ -245,10 +236,11 @@ void AnalysisTest::headlineOfALoss() {
         text.startsWith(QStringLiteral("W4A4-ROT loses 50.0 points of pass@1 against INT8 (95 % interval of "
                                        "the difference −")),
         qPrintable(text));
-    QVERIFY2(text.contains(
-                 QStringLiteral(") and takes 0.75× its time per token (6.00 ms against 8.00 ms) at batch "
-                                "size 1; inside the budget. Against FP16 the difference is −50.0 points "
-                                "and 0.60× the time per token.")),
+    QVERIFY2(text.contains(QStringLiteral(
+                 ") and takes 0.75× its time per token (6.00 ms against 8.00 ms) at batch "
+                 "size 1; not enough requests to judge the budget (TPOT p99 after 1 round, "
+                 "299 are needed: --latency-requests 299). Against FP16 the difference is −50.0 points "
+                 "and 0.60× the time per token.")),
              qPrintable(text));
 }
 
@@ -261,14 +253,12 @@ void AnalysisTest::headlineNeverSaysThatNothingIsLost() {
     QCOMPARE(summarize(agreeing(80)).headline,
              QStringLiteral(
                  "INT8 is equivalent to FP16 in pass@1 within the margin of 2 points (no problem's verdict "
-                 "differs) at batch size 1."));
+                 "differs, 95 % interval −1.9 to +1.9) at batch size 1."));
     // 20 problems that agree cannot bear out a margin of 2 points: 1 - 0.05^(1/20) is 14 points.
     QCOMPARE(
         summarize(agreeing(10)).headline,
         QStringLiteral("INT8 is not distinguishable from FP16 in pass@1 on these 20 problems (no problem's "
-                       "verdict differs) at batch size 1."));
-    QVERIFY(!canShowEquivalence(148));
-    QVERIFY(canShowEquivalence(149));
+                       "verdict differs, 95 % interval −13.9 to +13.9) at batch size 1."));
     const CampaignData close =
         campaignOf({run(1, QStringLiteral("fp16"), 1, QStringLiteral("ppppffff")),
                     run(2, QStringLiteral("int8"), 1, QStringLiteral("pppfffff"), 0.0, 8)},

@@ -85,7 +85,8 @@ Interval wilson(int passed, int scored) {
 }
 
 Percentiles around(double p50) {
-    return {160, p50, p50 * 1.09, p50 * 1.31};
+    const double p99 = p50 * 1.31;
+    return {400, p50, p50 * 1.09, p99, 400, {p50, p50}, {p50 * 1.08, p50 * 1.1}, {p99 * 0.99, p99 * 1.01}};
 }
 
 Comparison comparisonOf(int passed, Id baseline) {
@@ -95,13 +96,13 @@ Comparison comparisonOf(int passed, Id baseline) {
     comparison.problemsCompared = problemCount;
     comparison.passDelta = (passed - 118) / double(problemCount);
     comparison.passDeltaInterval = {comparison.passDelta - 0.041, comparison.passDelta + 0.039};
-    comparison.mcnemarP = passed > 112 ? 0.75 : passed > 100 ? 0.064 : 0.0004;
-    comparison.mcnemarPHolm = std::min(1.0, comparison.mcnemarP * 4);
+    comparison.p = passed > 112 ? 0.75 : passed > 100 ? 0.064 : 0.0004;
+    comparison.pHolm = std::min(1.0, comparison.p * 4);
     for (int i = 0; i < lost; ++i)
         comparison.lostTasks += QStringLiteral("Demo/%1").arg(i * 3 % problemCount);
     comparison.gainedTasks = {QStringLiteral("Demo/7"), QStringLiteral("Demo/41"), QStringLiteral("Demo/90")};
-    comparison.verdict =
-        passed < 105 ? QStringLiteral("worse") : QStringLiteral("not distinguishable on these problems");
+    comparison.comparisons = 4;
+    comparison.verdict = passed < 105 ? DifferenceVerdict::Worse : DifferenceVerdict::NotDistinguishable;
     return comparison;
 }
 
@@ -134,7 +135,8 @@ RunSummary runOf(std::size_t scheme, std::size_t batch, Id id) {
                        {QStringLiteral("workspace_bytes"), batch == 0 ? 0.9e6 : 2.7e6},
                        {QStringLiteral("energy_per_token_j"), // at 500 W
                         numbers.tpotMs[batch] * (batch == 0 ? 0.5 : 0.5 / 8)}};
-    summary.insideBudget = summary.tpotMs.p99 <= 8.0;
+    summary.budget = summary.tpotMs.p99 <= 8.0 ? BudgetVerdict::Inside : BudgetVerdict::Outside;
+    summary.limitChecks = {{QStringLiteral("TPOT p99"), 8.0, summary.tpotMs, 299, summary.budget}};
     if (scheme != 0)
         summary.comparison = comparisonOf(numbers.passed[batch], 101 + static_cast<Id>(batch));
     return summary;
@@ -148,7 +150,8 @@ void forget(RunSummary& run) {
     run.ttftMs = run.tpotMs = run.itlMs = run.e2eMs = {};
     run.tokensPerSecond = 0;
     run.metrics.clear();
-    run.insideBudget.reset();
+    run.budget = BudgetVerdict::NotJudged;
+    run.limitChecks.clear();
     run.comparison.reset();
     run.run.evalStatus = run.run.latencyStatus = RunStatus::Planned;
     run.partial = true;

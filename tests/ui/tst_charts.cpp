@@ -114,8 +114,8 @@ void TestCharts::pointsCarryValuesAndIntervals() {
         QVERIFY(model.x.contains(point.x));
         QVERIFY(model.y.contains(point.low) && model.y.contains(point.high));
     }
-    QCOMPARE(pointOf(model, 102)->insideBudget, std::optional(false));
-    QCOMPARE(pointOf(model, 101)->insideBudget, std::optional(true));
+    QVERIFY(pointOf(model, 102)->budget == storage::BudgetVerdict::Outside);
+    QVERIFY(pointOf(model, 101)->budget == storage::BudgetVerdict::Inside);
     QVERIFY(pointOf(model, 103)->toolTip.contains(QStringLiteral("INT8 (W8A8), batch 1")));
 }
 

@@ -32,8 +32,21 @@ QString number(std::optional<double> value) {
 
 QStringList percentileCells(const Percentiles& latency) {
     if (latency.count == 0)
-        return {QString(), QString(), QString(), QString()};
-    return {QString::number(latency.count), number(latency.p50), number(latency.p90), number(latency.p99)};
+        return QStringList(7, QString());
+    return {QString::number(latency.count),
+            QString::number(latency.rounds),
+            number(latency.p50),
+            number(latency.p90),
+            number(latency.p99),
+            number(latency.p99Limits.low),
+            number(latency.p99Limits.high)};
+}
+
+/// 1 inside, 0 outside, nothing where that is not known.
+QString insideCell(storage::BudgetVerdict verdict) {
+    if (verdict == storage::BudgetVerdict::Inside)
+        return QStringLiteral("1");
+    return verdict == storage::BudgetVerdict::Outside ? QStringLiteral("0") : QString();
 }
 
 QStringList nameCells(const RunSummary& run) {
@@ -61,13 +74,14 @@ QString headings(ChartKind kind) {
     static const QString names = QStringLiteral("scheme,label,batch_size,");
     static const QString memory = QStringLiteral("weight_bytes,kv_cache_bytes,workspace_bytes");
     static const QString latency =
-        QStringLiteral("ttft_requests,ttft_ms_p50,ttft_ms_p90,ttft_ms_p99,"
-                       "tpot_requests,tpot_ms_p50,tpot_ms_p90,tpot_ms_p99,tokens_per_s");
+        QStringLiteral("ttft_requests,ttft_rounds,ttft_ms_p50,ttft_ms_p90,ttft_ms_p99,ttft_ms_p99_low,"
+                       "ttft_ms_p99_high,tpot_requests,tpot_rounds,tpot_ms_p50,tpot_ms_p90,tpot_ms_p99,"
+                       "tpot_ms_p99_low,tpot_ms_p99_high,tokens_per_s");
     static const QString tradeOff = names +
                                     QStringLiteral("baseline,samples_scored,samples_passed,pass_at_1,"
                                                    "pass_at_1_low,pass_at_1_high,") +
                                     latency + u',' + memory +
-                                    QStringLiteral(",inside_budget,partial,energy_per_token_j");
+                                    QStringLiteral(",inside_budget,partial,energy_per_token_j,budget");
     static const QString latencyOnly = names + latency;
     static const QString memoryOnly = names + memory;
     return kind == ChartKind::TradeOff ? tradeOff : kind == ChartKind::Latency ? latencyOnly : memoryOnly;
@@ -87,8 +101,8 @@ QString chartCsv(const storage::CampaignSummary& summary, ChartKind kind) {
         if (kind != ChartKind::Latency)
             cells += memoryCells(run);
         if (kind == ChartKind::TradeOff)
-            cells += {run.insideBudget ? QString::number(static_cast<int>(*run.insideBudget)) : QString(),
-                      QString::number(static_cast<int>(run.partial)), number(energyPerToken(run))};
+            cells += {insideCell(run.budget), QString::number(static_cast<int>(run.partial)),
+                      number(energyPerToken(run)), budgetWord(run.budget)};
         csv += cells.join(u',') + QStringLiteral("\r\n");
     }
     return csv;

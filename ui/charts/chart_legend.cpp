@@ -83,9 +83,15 @@ void ChartLegend::paintSign(QPainter* painter, const LegendEntry& entry, const Q
     }
     case Sign::Marker:
     case Sign::HollowMarker:
+    case Sign::DottedMarker:
         painter->setPen(QPen(theme_.mutedText, 1.6));
-        painter->setBrush(entry.sign == Sign::Marker ? QBrush(theme_.mutedText) : QBrush(theme_.background));
+        painter->setBrush(entry.sign == Sign::HollowMarker ? theme_.background : theme_.mutedText);
         painter->drawPath(markerShape(entry.index, markerRadius));
+        if (entry.sign == Sign::DottedMarker) {
+            painter->setPen(Qt::NoPen);
+            painter->setBrush(theme_.background);
+            painter->drawEllipse(QPointF(), markerRadius / 3.0, markerRadius / 3.0);
+        }
         break;
     case Sign::Ring:
         painter->setPen(QPen(theme_.text, 1.4));

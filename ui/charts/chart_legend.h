@@ -15,6 +15,7 @@ struct LegendEntry {
         Swatch,
         Marker,
         HollowMarker,
+        DottedMarker,
         Ring,
         FrontLine,
         BudgetLine,

@@ -203,8 +203,13 @@ void ChartScene::showTradeOff(const TradeOffModel& model) {
         signs += {Sign::Ring, QStringLiteral("baseline")};
     if (!model.front.isEmpty())
         signs += {Sign::FrontLine, QStringLiteral("Pareto front")};
-    if (any([](const auto& point) { return point.insideBudget == false; }))
+    const auto anyOf = [&](storage::BudgetVerdict verdict) {
+        return any([verdict](const auto& point) { return point.budget == verdict; });
+    };
+    if (anyOf(storage::BudgetVerdict::Outside))
         signs += {Sign::HollowMarker, QStringLiteral("outside the budget")};
+    if (anyOf(storage::BudgetVerdict::NotEnoughRequests))
+        signs += {Sign::DottedMarker, QStringLiteral("not enough requests for the budget")};
     if (any([](const auto& point) { return point.partial; }))
         signs += {Sign::DottedInterval, QStringLiteral("partial run")};
     setBudget(model.budgetX, model.budgetText, signs);

@@ -29,8 +29,10 @@ QString runToolTip(const storage::RunSummary& run) {
     }
     if (const auto* comparison = passComparison(run)) {
         rows += row(QStringLiteral("to the baseline"),
-                    formatPoints(comparison->passDelta) + QStringLiteral(" points"));
-        rows += row(QStringLiteral("p (Holm)"), formatP(comparison->mcnemarPHolm));
+                    QStringLiteral("%1 points [%2]")
+                        .arg(formatPoints(comparison->passDelta),
+                             formatPointsInterval(comparison->passDeltaInterval)));
+        rows += row(QStringLiteral("p (Holm)"), formatP(comparison->pHolm));
     }
     if (run.ttftMs.count > 0)
         rows += row(QStringLiteral("TTFT p50 / p99"), latencyText(run.ttftMs));
@@ -42,9 +44,12 @@ QString runToolTip(const storage::RunSummary& run) {
         rows += row(QStringLiteral("memory"), formatBytes(memory->total()));
     if (const auto joules = energyPerToken(run))
         rows += row(QStringLiteral("energy"), formatNumber(*joules) + QStringLiteral(" J/token"));
-    if (run.insideBudget)
-        rows += row(QStringLiteral("budget"),
-                    *run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"));
+    if (run.budget != storage::BudgetVerdict::NotJudged)
+        rows += row(QStringLiteral("budget"), budgetWord(run.budget));
+    for (const storage::LimitCheck& check : run.limitChecks)
+        rows += row(check.name, QStringLiteral("%1, limit %2, %3 rounds")
+                                    .arg(p99Text(check.measured), formatLimit(check.limitMs))
+                                    .arg(check.measured.rounds));
     if (run.partial)
         rows += row(
             QStringLiteral("samples"),

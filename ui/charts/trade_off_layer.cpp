@@ -89,8 +89,13 @@ void TradeOffLayer::paintMarker(QPainter* painter, const TradeOffPoint& point) c
     painter->setPen(QPen(theme_.background, 3.6));
     painter->drawPath(shape);
     painter->setPen(QPen(colour, 1.8));
-    painter->setBrush(point.insideBudget == false ? theme_.background : colour);
+    painter->setBrush(point.budget == storage::BudgetVerdict::Outside ? theme_.background : colour);
     painter->drawPath(shape);
+    if (point.budget == storage::BudgetVerdict::NotEnoughRequests) {
+        painter->setPen(Qt::NoPen);
+        painter->setBrush(theme_.background);
+        painter->drawEllipse(QPointF(), markerRadius / 3.0, markerRadius / 3.0);
+    }
     painter->restore();
 }
 

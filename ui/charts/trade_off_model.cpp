@@ -126,7 +126,7 @@ TradeOffPoint makePoint(const RunSummary& run, double x, const QStringList& sche
     point.low = run.passAt1Interval.low * 100.0;
     point.high = run.passAt1Interval.high * 100.0;
     point.partial = run.partial;
-    point.insideBudget = run.insideBudget;
+    point.budget = run.budget;
     point.toolTip = runToolTip(run);
     return point;
 }

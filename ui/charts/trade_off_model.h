@@ -20,7 +20,7 @@ struct TradeOffPoint {
     double y = 0.0, low = 0.0, high = 0.0;
     bool baseline = false;
     bool partial = false; ///< fewer samples than asked for, or still running
-    std::optional<bool> insideBudget;
+    storage::BudgetVerdict budget = storage::BudgetVerdict::NotJudged;
     bool onFront = false;
     QString toolTip; ///< the run's numbers, as HTML
 };

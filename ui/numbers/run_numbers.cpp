@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/numbers/run_numbers.h"
 
+#include "ui/numbers/format.h"
+
 #include <QDir>
 #include <QFileInfo>
 
@@ -81,6 +83,62 @@ RunStatus overallStatus(const storage::Run& run, const storage::CampaignSpec& sp
 
 const storage::Comparison* passComparison(const storage::RunSummary& run) {
     return run.comparison && run.comparison->problemsCompared > 0 ? &*run.comparison : nullptr;
+}
+
+QString marginWords(const storage::Comparison& comparison) {
+    const QString points = QString::number(100.0 * comparison.margin, 'g', 3);
+    return QStringLiteral("within the margin of %1 %2")
+        .arg(points, points == QLatin1String("1") ? QStringLiteral("point") : QStringLiteral("points"));
+}
+
+QString verdictWord(storage::DifferenceVerdict verdict) {
+    switch (verdict) {
+    case storage::DifferenceVerdict::Better: return QStringLiteral("better");
+    case storage::DifferenceVerdict::Worse: return QStringLiteral("worse");
+    case storage::DifferenceVerdict::Equivalent: return QStringLiteral("equivalent");
+    case storage::DifferenceVerdict::NotDistinguishable: return QStringLiteral("not distinguishable");
+    case storage::DifferenceVerdict::NotCompared: break;
+    }
+    return QStringLiteral("not compared");
+}
+
+QString verdictSentence(const storage::Comparison& comparison) {
+    const QString word = verdictWord(comparison.verdict);
+    switch (comparison.verdict) {
+    case storage::DifferenceVerdict::Equivalent: return word + u' ' + marginWords(comparison);
+    case storage::DifferenceVerdict::NotDistinguishable: return word + QStringLiteral(" on these problems");
+    case storage::DifferenceVerdict::NotCompared:
+        return word + QStringLiteral(": no problem is scored in both runs");
+    default: return word;
+    }
+}
+
+QString testName(storage::PairedTest test) {
+    return test == storage::PairedTest::ExactMcNemar ? QStringLiteral("exact McNemar")
+                                                     : QStringLiteral("paired t");
+}
+
+QString overComparisons(const storage::Comparison& comparison) {
+    return comparison.comparisons > 1 ? QStringLiteral(", over %1 comparisons").arg(comparison.comparisons)
+                                      : QString();
+}
+
+QString budgetWord(storage::BudgetVerdict verdict) {
+    switch (verdict) {
+    case storage::BudgetVerdict::Inside: return QStringLiteral("inside");
+    case storage::BudgetVerdict::Outside: return QStringLiteral("outside");
+    case storage::BudgetVerdict::NotEnoughRequests: return QStringLiteral("not enough requests");
+    case storage::BudgetVerdict::NotJudged: break;
+    }
+    return {};
+}
+
+QString p99Text(const storage::Percentiles& latency) {
+    const auto limit = [](const std::optional<double>& value) {
+        return value ? formatNumber(*value) : QStringLiteral("–");
+    };
+    return QStringLiteral("%1 [%2, %3]")
+        .arg(formatNumber(latency.p99), limit(latency.p99Limits.low), limit(latency.p99Limits.high));
 }
 
 const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId) {

@@ -45,6 +45,23 @@ storage::RunStatus overallStatus(const storage::Run& run, const storage::Campaig
 /// common.
 const storage::Comparison* passComparison(const storage::RunSummary& run);
 
+/// "better", "worse", "equivalent within the margin of 2 points", "not distinguishable on these problems",
+/// "not compared: no problem is scored in both runs".
+QString verdictSentence(const storage::Comparison& comparison);
+/// "within the margin of 2 points".
+QString marginWords(const storage::Comparison& comparison);
+/// "better", "worse", "equivalent", "not distinguishable", "not compared": for programs.
+QString verdictWord(storage::DifferenceVerdict verdict);
+/// "exact McNemar", "paired t".
+QString testName(storage::PairedTest test);
+/// ", over 4 comparisons" after "95 % interval"; empty where there is one only.
+QString overComparisons(const storage::Comparison& comparison);
+
+/// "inside", "outside", "not enough requests"; empty when not judged.
+QString budgetWord(storage::BudgetVerdict verdict);
+/// "12.0 [11.0, –]": a p99 with its 95 % limits, "–" where there are too few rounds for one.
+QString p99Text(const storage::Percentiles& latency);
+
 const storage::RunSummary* findRun(const storage::CampaignSummary& summary, storage::Id runId);
 
 /// True for a run that others are compared with: the summary's baseline, and its fellows at other batch

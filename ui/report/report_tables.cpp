@@ -28,7 +28,7 @@ QStringList nameCells(const CampaignSummary& summary, const RunSummary& run) {
 QStringList percentileCells(const Percentiles& latency) {
     if (latency.count == 0)
         return {none, none};
-    return {formatNumber(latency.p50), formatNumber(latency.p99)};
+    return {formatNumber(latency.p50), p99Text(latency)};
 }
 
 QString ratioText(std::optional<double> ratio) {
@@ -98,23 +98,29 @@ QString latencyTable(const CampaignSummary& summary) {
     QList<QStringList> rows;
     for (const RunSummary& run : summary.runs) {
         const auto rate = tokensPerSecond(run);
-        QStringList cells = nameCells(summary, run) + percentileCells(run.ttftMs) +
-                            percentileCells(run.tpotMs) + percentileCells(run.e2eMs);
+        QStringList cells = nameCells(summary, run);
+        cells += run.ttftMs.count > 0
+                     ? QStringLiteral("%1 in %2").arg(run.ttftMs.count).arg(run.ttftMs.rounds)
+                     : none;
+        cells += percentileCells(run.ttftMs) + percentileCells(run.tpotMs) + percentileCells(run.e2eMs);
         cells += rate ? formatNumber(*rate) : none;
         if (energy) {
             const auto joules = energyPerToken(run);
             cells += joules ? formatNumber(*joules) : none;
         }
-        cells += run.insideBudget ? (*run.insideBudget ? QStringLiteral("inside") : QStringLiteral("outside"))
-                                  : none;
+        const QString budget = budgetWord(run.budget);
+        cells += budget.isEmpty() ? none : budget;
         rows += cells;
     }
-    QString caption =
-        QStringLiteral("Latency in ms: p50 and p99 of the timed requests; throughput of all slots together.");
+    QString caption = QStringLiteral(
+        "Latency in ms: p50 and p99 of the timed requests, in brackets the 95 % limits of p99 (– "
+        "where there are too few rounds, whose requests share their steps); throughput of all "
+        "slots together.");
     QStringList header{
-        QStringLiteral("Scheme"),      QStringLiteral("Batch"),       QStringLiteral("TTFT p50"),
-        QStringLiteral("TTFT p99"),    QStringLiteral("TPOT p50"),    QStringLiteral("TPOT p99"),
-        QStringLiteral("Request p50"), QStringLiteral("Request p99"), QStringLiteral("Tokens/s")};
+        QStringLiteral("Scheme"),   QStringLiteral("Batch"),       QStringLiteral("Requests in rounds"),
+        QStringLiteral("TTFT p50"), QStringLiteral("TTFT p99"),    QStringLiteral("TPOT p50"),
+        QStringLiteral("TPOT p99"), QStringLiteral("Request p50"), QStringLiteral("Request p99"),
+        QStringLiteral("Tokens/s")};
     if (energy) {
         caption += QStringLiteral(" Energy: joules of the device a token of output, prompts included.");
         header += QStringLiteral("J/token");
@@ -153,19 +159,22 @@ QString comparisonTable(const CampaignSummary& summary) {
         QStringList pass{none, none, none, none, none};
         if (passComparison(run) != nullptr)
             pass = {formatPoints(comparison.passDelta), formatPointsInterval(comparison.passDeltaInterval),
-                    formatP(comparison.mcnemarP), formatP(comparison.mcnemarPHolm),
+                    formatP(comparison.p), formatP(comparison.pHolm),
                     QStringLiteral("−%1 / +%2")
                         .arg(comparison.lostTasks.size())
                         .arg(comparison.gainedTasks.size())};
-        rows += nameCells(summary, run) +
-                QStringList{baseline != nullptr ? runName(baseline->run) : none, comparison.verdict} + pass +
-                QStringList{ratioText(comparison.tpotRatio), ratioText(comparison.memoryRatio)};
+        rows +=
+            nameCells(summary, run) +
+            QStringList{baseline != nullptr ? runName(baseline->run) : none, verdictSentence(comparison)} +
+            pass + QStringList{ratioText(comparison.tpotRatio), ratioText(comparison.memoryRatio)};
     }
     if (rows.isEmpty())
         return html::paragraph(QStringLiteral("No run can be compared with a baseline yet."));
     return html::table(
         QStringLiteral(
-            "Each run against its baseline, problem by problem; ratios are the run's over its baseline's."),
+            "Each run against its baseline, problem by problem, on the problems that both have scored. "
+            "Interval, p (Holm) and verdict are one method and hold over all the comparisons; batch sizes "
+            "with the same verdicts are one. Ratios are the run's over its baseline's."),
         {QStringLiteral("Scheme"), QStringLiteral("Batch"), QStringLiteral("Against"),
          QStringLiteral("Verdict"), QStringLiteral("Δ points"), QStringLiteral("95 % interval"),
          QStringLiteral("p"), QStringLiteral("p (Holm)"), QStringLiteral("Lost / gained"),

@@ -48,8 +48,8 @@ QString resultSentence(const RunSummary& run) {
         text +=
             QStringLiteral(", %1 points to the baseline (%2, p = %3 after Holm): %4")
                 .arg(formatPoints(comparison->passDelta), formatPointsInterval(comparison->passDeltaInterval),
-                     formatP(comparison->mcnemarPHolm).replace(QStringLiteral("< "), QStringLiteral("<")),
-                     comparison->verdict);
+                     formatP(comparison->pHolm).replace(QStringLiteral("< "), QStringLiteral("<")),
+                     verdictSentence(*comparison));
     if (run.tpotMs.count > 0)
         text += QStringLiteral("; TPOT p50 %1").arg(formatMs(run.tpotMs.p50));
     if (run.comparison && run.comparison->tpotRatio)
@@ -97,9 +97,12 @@ QString latencyText(const storage::LatencySettings& latency) {
 QString statisticsText() {
     return QStringLiteral(
         "Every pass@1 carries its Wilson 95 % interval. Runs are compared with the baseline problem by "
-        "problem: exact McNemar test, paired bootstrap interval of the difference, Holm correction over "
-        "the campaign's comparisons. A verdict is better, worse, equivalent within a margin stated before, "
-        "or not distinguishable on these problems.");
+        "problem, on the problems that both have scored: by the exact McNemar test and the interval of the "
+        "difference that belongs to it (Fay and Lumbard 2021), or, where several samples of a problem "
+        "disagree, by Student's t of the problems' differences. Holm's correction is over the campaign's "
+        "comparisons, of which batch sizes of one scheme with the same verdicts are one; the interval is at "
+        "Holm's level, and the verdict is read off it: better, worse, equivalent within a margin stated "
+        "before, or not distinguishable on these problems.");
 }
 
 } // namespace
