@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t max_small_file_bytes = std::size_t{64} << 20U;
+constexpr std::size_t max_tokenizer_file_bytes = std::size_t{128} << 20U;
 
 struct Requirement {
     std::string name;
@@ -255,12 +255,15 @@ Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& fol
         return tl::unexpected(config.error());
     }
     std::string tokenizer_bytes; // a folder without a tokenizer can still be measured
-    if (const fs::path path = folder / "tokenizer.model"; is_there(path)) {
-        auto bytes = read_small_file(path, max_small_file_bytes);
+    for (const char* const name : {"tokenizer.model", "tokenizer.json"}) {
+        if (!is_there(folder / name)) {
+            continue;
+        }
+        auto bytes = read_small_file(folder / name, max_tokenizer_file_bytes);
         if (!bytes) {
             return tl::unexpected(bytes.error());
         }
-        tokenizer_bytes = std::move(*bytes);
+        tokenizer_bytes += fmt::format("{} {}\n", name, bytes->size()) + *bytes;
     }
     auto tokenizer_settings = read_tokenizer_settings_text(folder);
     if (!tokenizer_settings) {

@@ -2,6 +2,7 @@
 #include "engine/model/tokenizer.h"
 
 #include "engine/model/sentencepiece_tokenizer.h"
+#include "engine/model/tokenizer_comparison.h"
 #include "engine/model/tokenizer_json.h"
 
 #include <algorithm>
@@ -22,6 +23,19 @@ tl::unexpected<Error> missing(const fs::path& folder) {
         fmt::format("{}: expected a tokenizer, found neither tokenizer.model nor tokenizer.json.",
                     folder.string()),
         "Download tokenizer.model or tokenizer.json from where the model comes from into the same folder.");
+}
+
+/// The notice of a folder that has both files.
+std::string compared_with(const Tokenizer& used, const fs::path& path) {
+    const std::string start =
+        fmt::format("{} is used, not the tokenizer.json beside it", used.path().string());
+    const auto other = open_tokenizer_json(path);
+    if (!other) {
+        return fmt::format("{}, which was not compared: {}", start, other.error().message);
+    }
+    const std::string difference = difference_of(used, **other);
+    return difference.empty() ? start + "; no difference was found."
+                              : fmt::format("{}. Warning: they do not agree: {}.", start, difference);
 }
 
 /// The end of the longest common start that does not cut a character.
@@ -46,9 +60,15 @@ Expected<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& folde
         std::error_code ignored;
         return fs::exists(folder / name, ignored);
     };
-    return is_there("tokenizer.model")  ? open_sentencepiece(folder / "tokenizer.model")
-           : is_there("tokenizer.json") ? open_tokenizer_json(folder / "tokenizer.json")
-                                        : missing(folder);
+    const fs::path json = folder / "tokenizer.json";
+    if (!is_there("tokenizer.model")) {
+        return is_there("tokenizer.json") ? open_tokenizer_json(json) : missing(folder);
+    }
+    auto tokenizer = open_sentencepiece(folder / "tokenizer.model");
+    if (tokenizer && is_there("tokenizer.json")) {
+        (*tokenizer)->add_notice(compared_with(**tokenizer, json));
+    }
+    return tokenizer;
 }
 
 Expected<> Tokenizer::check_fits(const ModelConfig& config) const {

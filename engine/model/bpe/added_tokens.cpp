@@ -144,7 +144,7 @@ Expected<AddedTokens> AddedTokens::parse(const Fields& document, const MergeMode
         }
         const std::int32_t known = model.id_of(token->content);
         if (const std::int32_t expected = known >= 0 ? known : next_id; token->id != expected) {
-            return fields.wrong("id", fmt::format("{}, {},", expected,
+            return fields.wrong("id", fmt::format("{}, {}", expected,
                                                   known >= 0 ? "as in the vocabulary" : "the next free id"));
         }
         if (seen.contains(token->content) || added.by_id_.contains(token->id)) {
@@ -187,8 +187,7 @@ std::vector<Section> AddedTokens::split(std::string_view text, bool normalized) 
         std::size_t begin = at;
         std::size_t end = at + found.length;
         at = end;
-        if (begin < covered ||
-            (token.single_word && !stands_alone(text.substr(0, begin), text.substr(end)))) {
+        if (token.single_word && !stands_alone(text.substr(0, begin), text.substr(end))) {
             continue;
         }
         if (token.lstrip) {
@@ -197,6 +196,7 @@ std::vector<Section> AddedTokens::split(std::string_view text, bool normalized) 
         if (token.rstrip) {
             end += white_space_at_start(text.substr(end));
         }
+        // A token of white space may follow that the one before has taken; the library then counts it twice.
         if (covered < begin) {
             sections.push_back({-1, covered, begin});
         }

@@ -34,6 +34,26 @@ std::size_t good_start(std::string_view text) {
     return good;
 }
 
+/// normalize() of a text without the character that utf8proc does not get right.
+Expected<std::string> normalize_part(std::string_view text, NormalForm form) {
+    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80U; })) {
+        return std::string(text);
+    }
+    const bool compose = form == NormalForm::nfc || form == NormalForm::nfkc;
+    const bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
+    const int options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+                        (compatible ? UTF8PROC_COMPAT : 0);
+    utf8proc_uint8_t* result = nullptr;
+    const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                               static_cast<utf8proc_ssize_t>(text.size()), &result,
+                                               static_cast<utf8proc_option_t>(options));
+    const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owned(result, std::free);
+    if (size < 0) {
+        return make_error(ErrorCode::out_of_memory, utf8proc_errmsg(size));
+    }
+    return std::string(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
+}
+
 } // namespace
 
 std::size_t sequence_length(unsigned char first) {
@@ -101,22 +121,23 @@ void append_utf8(std::string& text, char32_t code_point) {
 }
 
 Expected<std::string> normalize(std::string_view text, NormalForm form) {
-    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80U; })) {
-        return std::string(text);
+    // utf8proc 2.8 takes U+11A7, which comes before the first trailing consonant, for one, and loses it
+    // behind a Hangul syllable. It neither changes nor joins anything, so that a text may be divided there.
+    constexpr std::string_view not_trailing = "\xE1\x86\xA7";
+    std::string all;
+    while (true) {
+        const std::size_t end = std::min(text.find(not_trailing), text.size());
+        const auto part = normalize_part(text.substr(0, end), form);
+        if (!part) {
+            return part;
+        }
+        all += *part;
+        if (end == text.size()) {
+            return all;
+        }
+        all += not_trailing;
+        text.remove_prefix(end + not_trailing.size());
     }
-    const bool compose = form == NormalForm::nfc || form == NormalForm::nfkc;
-    const bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
-    const int options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
-                        (compatible ? UTF8PROC_COMPAT : 0);
-    utf8proc_uint8_t* result = nullptr;
-    const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                               static_cast<utf8proc_ssize_t>(text.size()), &result,
-                                               static_cast<utf8proc_option_t>(options));
-    const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owned(result, std::free);
-    if (size < 0) {
-        return make_error(ErrorCode::out_of_memory, utf8proc_errmsg(size));
-    }
-    return std::string(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
 }
 
 std::string lower_case(std::string_view text) {
