@@ -66,7 +66,8 @@ Expected<> RunRepository::setStatus(const QString& column, Id id, RunStatus stat
             "UPDATE run SET %1 = ?, error = CASE WHEN ? THEN ? WHEN %2 = 'failed' THEN error ELSE '' END "
             "WHERE id = ?")
             .arg(column, other),
-        {word(status), status == RunStatus::Failed, error, id}, QStringLiteral("storing a run's status"));
+        {word(status), status == RunStatus::Failed || !error.isEmpty(), error, id},
+        QStringLiteral("storing a run's status"));
     if (!updated)
         return tl::unexpected(updated.error());
     if (updated->numRowsAffected() == 0)

@@ -82,6 +82,8 @@ void CampaignController::begin() {
     error_.reset();
     progress_ = {};
     runErrors_.clear();
+    tasks_.clear();
+    told_ = 0;
     step_ = -1;
     openRuns_.clear();
     estimator_ = {};
@@ -115,6 +117,11 @@ void CampaignController::launchWorker() {
     state_ = State::Starting;
     usableSchemes_.clear();
     schemeErrors_.clear();
+    if (record_) {
+        for (RunRecord& cell : record_->runs) {
+            cell.openRound = -1;
+        }
+    }
     progress_.phase = QStringLiteral("Starting the worker");
     progress_.device.clear(); // a worker that has died reports nothing
     report();

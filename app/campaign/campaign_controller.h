@@ -61,7 +61,7 @@ class CampaignController : public QObject {
     void finished(const quantscope::campaign::CampaignOutcome& outcome);
 
   private:
-    enum class State { Idle, Starting, Loading, Working, Ending };
+    enum class State { Idle, Starting, Loading, Recording, Working, Ending };
 
     // The worker's life (campaign_controller.cpp)
     void begin();
@@ -90,6 +90,10 @@ class CampaignController : public QObject {
     void on(const protocol::HeartbeatEvent&) {}
     void on(const protocol::UnknownEvent&) {}
     void checkProblems(const protocol::ProblemsEvent& problems);
+    [[nodiscard]] bool isNewLatency(RunRecord& cell, const protocol::LatencyEvent& latency) const;
+    [[nodiscard]] QString missingAtDone(const RunRecord& cell, Measure measure) const;
+    void tell(const Error& error);
+    void refuseWorker(const QString& whatItDid);
 
     // The steps (campaign_steps.cpp)
     void adopt(storage::Expected<CampaignRecord> record);
@@ -120,6 +124,8 @@ class CampaignController : public QObject {
     QStringList usableSchemes_;
     QMap<QString, QString> schemeErrors_; ///< scheme -> why it could not be loaded
     QMap<storage::Id, Error> runErrors_;
+    QSet<QString> tasks_; ///< of the campaign's problems, as far as the worker has told
+    int told_ = 0;        ///< notices from the worker
 
     int step_ = -1;
     QSet<storage::Id> openRuns_; ///< runs of the step whose `done` has not come

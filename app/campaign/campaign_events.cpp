@@ -3,6 +3,7 @@
 
 #include "app/campaign/errors.h"
 #include "app/campaign/event_rows.h"
+#include "engine/base/printable.h"
 #include "engine/eval/prompt_protocol.h"
 #include "storage/resume_identity.h"
 
@@ -10,12 +11,25 @@
 #include <QSysInfo>
 
 #include <algorithm>
+#include <limits>
 
 namespace quantscope::campaign {
 namespace {
 
 QString text(const std::string& utf8) {
     return QString::fromStdString(utf8);
+}
+
+constexpr int mostNotices = 50;           ///< of one campaign's worker: more say nothing new
+constexpr std::size_t longestText = 8000; ///< bytes of a sentence of the worker's: a path may be 4,096
+
+/// The worker's words for terminals and labels; it may be anybody's, on a host of somebody else's.
+QString sentence(const std::string& utf8) {
+    return text(printable(utf8, longestText));
+}
+
+Error cleaned(const Error& error) {
+    return {error.code, printable(error.message, longestText), printable(error.hint, longestText)};
 }
 
 storage::RunStatus statusOfDone(const std::string& status) {
@@ -36,9 +50,10 @@ storage::Campaign provenance(const storage::CampaignSpec& spec, const protocol::
     campaign.protocolId = QString::fromUtf8(eval::prompt_protocol_id.data(),
                                             static_cast<qsizetype>(eval::prompt_protocol_id.size()));
     campaign.modelHash = text(loaded.model_hash);
-    campaign.deviceName = text(loaded.device.name);
-    campaign.deviceDetail = text(loaded.device.detail);
-    campaign.hostDetail = QStringList{text(hello.host.os), text(hello.host.cpu)}.join(QStringLiteral("; "));
+    campaign.deviceName = sentence(loaded.device.name);
+    campaign.deviceDetail = sentence(loaded.device.detail);
+    campaign.hostDetail =
+        QStringList{sentence(hello.host.os), sentence(hello.host.cpu)}.join(QStringLiteral("; "));
     return campaign;
 }
 
@@ -83,6 +98,7 @@ void CampaignController::on(const protocol::LoadedEvent& loaded) {
     for (const std::string& scheme : loaded.schemes) {
         usableSchemes_ << text(scheme);
     }
+    state_ = State::Recording;
     storage::Campaign found = provenance(spec_, hello_, loaded);
     if (!record_) {
         writer_.submit(
@@ -106,7 +122,7 @@ void CampaignController::on(const protocol::LoadedEvent& loaded) {
 }
 
 void CampaignController::on(const protocol::PhaseEvent& phase) {
-    progress_.phase = text(phase.text);
+    progress_.phase = sentence(phase.text);
     report();
 }
 
@@ -133,6 +149,9 @@ void CampaignController::checkProblems(const protocol::ProblemsEvent& problems) 
         conclude(appError(storage::checkResume(campaign, found).error()));
         return;
     }
+    for (const protocol::ProblemText& problem : problems.problems) {
+        tasks_.insert(text(problem.task_id));
+    }
     writer_.storeProblems(hash, problemRows(problems));
     if (record_->problemCount != problems.count) {
         record_->problemCount = problems.count;
@@ -150,6 +169,11 @@ void CampaignController::on(const protocol::SampleEvent& sample) {
     if (cell->samples.contains(key)) {
         return;
     }
+    if (!tasks_.contains(row.taskId) || row.sampleIndex >= spec_.sampling.samplesPerProblem) {
+        refuseWorker(QStringLiteral("sent sample %1 of \"%2\", which was not asked for")
+                         .arg(QString::number(row.sampleIndex), text(printable(sample.task_id, 80))));
+        return;
+    }
     cell->samples.insert(key);
     cell->scored += row.verdict != storage::Verdict::Unscored ? 1 : 0;
     cell->passed += row.verdict == storage::Verdict::Passed ? 1 : 0;
@@ -159,12 +183,47 @@ void CampaignController::on(const protocol::SampleEvent& sample) {
 
 void CampaignController::on(const protocol::LatencyEvent& latency) {
     RunRecord* cell = record_ ? record_->find(runIdOf(latency.run)) : nullptr;
-    if (cell == nullptr || latency.round < cell->nextRound) {
-        return; // a round that a resume had to measure again for the sake of the others
+    if (cell == nullptr) {
+        return;
     }
-    cell->nextRound = latency.round + 1;
+    if (latency.round >= spec_.latency.requests) {
+        refuseWorker(QStringLiteral("sent latency round %1, but %2 were asked for")
+                         .arg(QString::number(latency.round + 1LL), QString::number(spec_.latency.requests)));
+        return;
+    }
+    if (!isNewLatency(*cell, latency)) {
+        return;
+    }
     writer_.store(latencyRows(latency, cell->run.id));
     report();
+}
+
+/// A long round comes in several events, each with the requests that follow. What is stored already is not
+/// new: a resume has to measure a round again for the sake of the other runs.
+bool CampaignController::isNewLatency(RunRecord& cell, const protocol::LatencyEvent& latency) const {
+    const bool begins = latency.round >= cell.nextRound;
+    if (begins) {
+        cell.openRound = latency.round;
+        cell.openRequests = 0;
+        cell.nextRound = latency.round + 1;
+    }
+    if (latency.round != cell.openRound) {
+        return false;
+    }
+    for (const protocol::LatencyTimes& times : latency.requests) {
+        if (times.request < cell.openRequests) {
+            return false;
+        }
+        cell.openRequests =
+            times.request < std::numeric_limits<int>::max() ? times.request + 1 : times.request;
+    }
+    return true;
+}
+
+/// The worker does what nobody asked for: a defect, or not our worker. What is stored stays.
+void CampaignController::refuseWorker(const QString& whatItDid) {
+    conclude(Error{ErrorCode::io, QStringLiteral("The worker %1.").arg(whatItDid).toStdString(),
+                   "Install the same release of quantscope and quantscope-worker on both machines."});
 }
 
 void CampaignController::on(const protocol::MetricEvent& metric) {
@@ -184,24 +243,52 @@ void CampaignController::on(const protocol::TelemetryEvent& telemetry) {
     report();
 }
 
-void CampaignController::on(const protocol::ErrorEvent& error) {
-    if (!error.scheme.empty()) {
-        schemeErrors_.insert(text(error.scheme), errorText(error.error));
-        Q_EMIT notice(errorText(error.error));
+void CampaignController::on(const protocol::ErrorEvent& event) {
+    const Error error = cleaned(event.error);
+    if (!event.scheme.empty()) {
+        const QString scheme = text(event.scheme);
+        if (spec_.schemes.contains(scheme)) {
+            schemeErrors_.insert(scheme, errorText(error));
+            tell(error);
+        }
         return;
     }
-    if (const storage::Id runId = runIdOf(error.run); runId != 0) {
-        runErrors_.insert(runId, error.error); // its `done` follows
+    if (const storage::Id runId = runIdOf(event.run); runId != 0) {
+        if (record_ && record_->find(runId) != nullptr) {
+            runErrors_.insert(runId, error); // its `done` follows
+        }
         return;
     }
-    if (error.fatal) {
+    if (event.fatal) {
         return; // the worker ends and names this as the reason
     }
-    if (state_ == State::Loading) {
-        conclude(error.error);
+    // A request that it could not read will never be answered.
+    const bool unread = state_ == State::Working && error.code == ErrorCode::bad_input;
+    if (state_ == State::Loading || unread) {
+        conclude(error);
         return;
     }
-    Q_EMIT notice(errorText(error.error));
+    tell(error);
+}
+
+void CampaignController::tell(const Error& error) {
+    if (++told_ <= mostNotices) {
+        Q_EMIT notice(errorText(error));
+    }
+}
+
+QString CampaignController::missingAtDone(const RunRecord& cell, Measure measure) const {
+    const bool isEval = measure == Measure::Eval;
+    const qsizetype asked =
+        isEval ? static_cast<qsizetype>(record_->problemCount) * spec_.sampling.samplesPerProblem
+               : spec_.latency.requests;
+    const qsizetype came = isEval ? cell.samples.size() : cell.nextRound;
+    return came >= asked
+               ? QString()
+               : QStringLiteral("The worker said that it was done, but %1 of %2 %3 came. Resume the "
+                                "campaign to measure the others.")
+                     .arg(QString::number(came), QString::number(asked),
+                          isEval ? QStringLiteral("samples") : QStringLiteral("latency rounds"));
 }
 
 void CampaignController::on(const protocol::DoneEvent& done) {
@@ -210,11 +297,17 @@ void CampaignController::on(const protocol::DoneEvent& done) {
         return;
     }
     const Measure measure = record_->plan.steps[step_].measure;
-    const storage::RunStatus status = statusOfDone(done.status);
+    storage::RunStatus status = statusOfDone(done.status);
     QString error;
     if (status == storage::RunStatus::Failed) {
         error = errorText(
             runErrors_.value(cell->run.id, Error{ErrorCode::internal, "The worker gave no reason.", {}}));
+    } else if (status == storage::RunStatus::Done) {
+        error = missingAtDone(*cell, measure);
+        if (!error.isEmpty()) {
+            status = storage::RunStatus::Partial;
+            Q_EMIT notice(error);
+        }
     }
     setStatus(*cell, measure, status, error);
     Q_EMIT measureFinished(*cell, measure);

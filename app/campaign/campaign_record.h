@@ -15,7 +15,9 @@ struct RunRecord {
     QSet<storage::SampleKey> samples;
     int scored = 0;
     int passed = 0;
-    int nextRound = 0; ///< latency rounds stored
+    int nextRound = 0;    ///< latency rounds stored
+    int openRound = -1;   ///< the round that came last from this worker: more of its requests may follow
+    int openRequests = 0; ///< of that round: the requests below this number have come
 };
 
 /// A campaign in memory while it runs: it answers what is still to do and builds the requests for it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/event_rows.h"
 
+#include "engine/base/printable.h"
 #include "storage/words.h"
 
 #include <algorithm>
@@ -13,6 +14,11 @@ QString text(const std::string& utf8) {
     return QString::fromStdString(utf8);
 }
 
+/// What the other side says of itself, for labels and tables.
+QString shown(const std::string& utf8) {
+    return text(printable(utf8, 1000));
+}
+
 double timeMs(double value) {
     return std::isfinite(value) ? std::max(0.0, value) : 0.0;
 }
@@ -23,16 +29,16 @@ storage::HostInfo hostInfo(const protocol::HelloEvent& hello) {
     storage::HostInfo host;
     host.workerVersion = text(hello.version);
     for (const protocol::Device& device : hello.devices) {
-        host.devices << storage::DeviceInfoRow{text(device.id), text(device.backend), text(device.name),
-                                               text(device.detail), device.memory_bytes};
+        host.devices << storage::DeviceInfoRow{text(device.id), text(device.backend), shown(device.name),
+                                               shown(device.detail), device.memory_bytes};
     }
     for (const protocol::SchemeInfo& scheme : hello.schemes) {
-        host.schemes << storage::SchemeInfo{text(scheme.id),    text(scheme.label),     text(scheme.summary),
+        host.schemes << storage::SchemeInfo{text(scheme.id),    shown(scheme.label),    shown(scheme.summary),
                                             scheme.weight_bits, scheme.activation_bits, scheme.kv_bits};
     }
     host.sandboxAvailable = hello.sandbox.available;
     host.sandboxMessage =
-        QStringList{text(hello.sandbox.message), text(hello.sandbox.hint)}.join(QLatin1Char(' ')).trimmed();
+        QStringList{shown(hello.sandbox.message), shown(hello.sandbox.hint)}.join(QLatin1Char(' ')).trimmed();
     return host;
 }
 
@@ -43,7 +49,7 @@ storage::Sample sampleRow(const protocol::SampleEvent& event, storage::Id runId)
     row.sampleIndex = event.sample_index;
     row.completion = text(event.completion);
     row.verdict = storage::verdictFromWord(text(event.verdict)).value_or(storage::Verdict::Unscored);
-    row.detail = text(event.detail);
+    row.detail = text(printable(event.detail, 2000));
     row.stopReason = text(event.stop_reason);
     row.promptTokens = std::max(0, event.prompt_tokens);
     row.completionTokens = std::max(0, event.completion_tokens);

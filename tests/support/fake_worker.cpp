@@ -136,7 +136,8 @@ class FakeWorker {
             enqueue(recording_.latency, cell, latency.batch_size, latencies_++, "latency",
                     [&](const EventBody& event) {
                         const auto* round = std::get_if<LatencyEvent>(&event);
-                        return round == nullptr || round->round >= latency.first_round;
+                        return round == nullptr || fault_ == "more-rounds" ||
+                               (round->round >= latency.first_round && round->round < latency.requests);
                     });
         }
     }
