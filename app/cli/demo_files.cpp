@@ -13,11 +13,8 @@ QString resourceFolder() {
     if (!chosen.isEmpty()) {
         return chosen;
     }
-    const QString installed =
-        QDir(QCoreApplication::applicationDirPath()).filePath(QStringLiteral("../share/quantscope"));
-    return QFileInfo::exists(installed + QStringLiteral("/demo"))
-               ? installed
-               : QStringLiteral(QUANTSCOPE_SOURCE_RESOURCES);
+    return QDir::cleanPath(
+        QDir(QCoreApplication::applicationDirPath()).filePath(QStringLiteral("../share/quantscope")));
 }
 
 } // namespace

@@ -30,13 +30,7 @@ fs::path resource_folder() {
     }
     std::error_code failed;
     const fs::path executable = fs::read_symlink("/proc/self/exe", failed);
-    if (!failed) {
-        fs::path installed = executable.parent_path().parent_path() / "share" / "quantscope";
-        if (is_there(installed / "demo")) {
-            return installed;
-        }
-    }
-    return QUANTSCOPE_SOURCE_RESOURCES;
+    return (failed ? fs::path() : executable.parent_path().parent_path()) / "share" / "quantscope";
 }
 
 Expected<fs::path> resolve_model(const std::string& model) {

@@ -9,7 +9,7 @@
 namespace quantscope::worker {
 
 /// The folder that holds demo/: $QUANTSCOPE_RESOURCES, else <folder of the executable>/../share/quantscope,
-/// else the resources/ of the source tree this was built from; the first that exists.
+/// which the build tree has, too. No path of the source tree is compiled in.
 std::filesystem::path resource_folder();
 
 /// "demo" becomes the shipped model folder or problem file, anything else is a path as it is.

@@ -4,7 +4,7 @@
 BUILD_PACKAGES=(
     g++ cmake ninja-build ccache pkg-config git
     qt6-base-dev libqt6opengl6-dev qt6-charts-dev qt6-svg-dev libqt6sql6-sqlite libxkbcommon-dev
-    libdnnl-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
+    libdnnl-dev libsentencepiece-dev
     libexpected-dev nlohmann-json3-dev libfmt-dev libcli11-dev libxxhash-dev zlib1g-dev
     bubblewrap util-linux python3 fonts-dejavu-core
 )
@@ -40,12 +40,16 @@ install_missing() {
     rm -f "$log"
 }
 
-# build TARGET...: configures once, then builds only what changed. No target: everything, tests included.
-build() {
-    local targets=() target jobs
+# build TARGET...: the preset that ./run and ./check use. No target: everything, tests included.
+build() { build_preset release "$@"; }
+
+# build_preset PRESET TARGET...: configures once, then builds only what changed.
+build_preset() {
+    local preset=$1 targets=() target jobs
+    shift
     for target in "$@"; do targets+=(--target "$target"); done
     # A compiler of ours takes up to 1 GiB: no more jobs than memory carries.
     jobs=$(awk -v cores="$(nproc)" '/MemAvailable/ { n = int($2 / 1048576); print n < 1 ? 1 : (n < cores ? n : cores) }' /proc/meminfo)
-    [ -f build/release/build.ninja ] || cmake --preset release >&2
-    cmake --build --preset release --parallel "$jobs" "${targets[@]}" >&2
+    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >&2 || return
+    cmake --build --preset "$preset" --parallel "$jobs" "${targets[@]}" >&2
 }

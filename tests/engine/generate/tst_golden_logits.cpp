@@ -26,8 +26,7 @@ namespace {
 void addModels() {
     QTest::addColumn<QString>("model");
     for (const char* model : {"mha", "gqa", "tied", "bf16", "sharded", "rope-llama3", "rope-llama3-old-keys",
-                              "rope-linear", "rope-yarn", "rope-dynamic", "head-dim", "mistral", "rotatable",
-                              "qwen2", "qwen3", "llama-biases"}) {
+                              "rope-linear", "head-dim", "mistral", "rotatable"}) {
         QTest::newRow(model) << QString::fromLatin1(model);
     }
 }
