@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/checkpoint.h"
 
+#include "engine/model/graph.h"
 #include "engine/model/mapped_file.h"
 #include "engine/model/model_hash.h"
 #include "engine/model/safetensors.h"
@@ -23,40 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t max_small_file_bytes = std::size_t{64} << 20U;
-
-struct Requirement {
-    std::string name;
-    std::vector<std::int64_t> shape;
-};
-
-/// Every tensor of the Llama graph, as Hugging Face names and shapes them (a linear is [out, in]).
-std::vector<Requirement> required_tensors(const ModelConfig& c) {
-    const std::int64_t hidden = c.hidden_size;
-    const std::int64_t inner = c.intermediate_size;
-    const std::int64_t query = std::int64_t{c.num_attention_heads} * c.head_dim;
-    const std::int64_t key_value = std::int64_t{c.num_key_value_heads} * c.head_dim;
-    std::vector<Requirement> list = {{"model.embed_tokens.weight", {c.vocab_size, hidden}},
-                                     {"model.norm.weight", {hidden}}};
-    if (!c.tie_word_embeddings) {
-        list.push_back({"lm_head.weight", {c.vocab_size, hidden}});
-    }
-    for (int layer = 0; layer < c.num_hidden_layers; ++layer) {
-        const auto add = [&](const char* name, std::vector<std::int64_t> shape) {
-            list.push_back({fmt::format("model.layers.{}.{}.weight", layer, name), std::move(shape)});
-        };
-        add("input_layernorm", {hidden});
-        add("self_attn.q_proj", {query, hidden});
-        add("self_attn.k_proj", {key_value, hidden});
-        add("self_attn.v_proj", {key_value, hidden});
-        add("self_attn.o_proj", {hidden, query});
-        add("post_attention_layernorm", {hidden});
-        add("mlp.gate_proj", {inner, hidden});
-        add("mlp.up_proj", {inner, hidden});
-        add("mlp.down_proj", {hidden, inner});
-    }
-    return list;
-}
+constexpr std::size_t max_tokenizer_file_bytes = std::size_t{128} << 20U;
 
 /// The weight files of a folder, and for sharded ones which of them holds which tensor.
 struct WeightFiles {
@@ -220,7 +188,7 @@ Expected<TensorView> MappedCheckpoint::tensor(std::string_view name,
 }
 
 Expected<> MappedCheckpoint::check_graph() {
-    for (const Requirement& requirement : required_tensors(config_)) {
+    for (const GraphTensor& requirement : graph_tensors(config_)) {
         const auto view = tensor(requirement.name, requirement.shape);
         if (!view) {
             return tl::unexpected(view.error());
@@ -255,12 +223,15 @@ Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& fol
         return tl::unexpected(config.error());
     }
     std::string tokenizer_bytes; // a folder without a tokenizer can still be measured
-    if (const fs::path path = folder / "tokenizer.model"; is_there(path)) {
-        auto bytes = read_small_file(path, max_small_file_bytes);
+    for (const char* const name : {"tokenizer.model", "tokenizer.json"}) {
+        if (!is_there(folder / name)) {
+            continue;
+        }
+        auto bytes = read_small_file(folder / name, max_tokenizer_file_bytes);
         if (!bytes) {
             return tl::unexpected(bytes.error());
         }
-        tokenizer_bytes = std::move(*bytes);
+        tokenizer_bytes += fmt::format("{} {}\n", name, bytes->size()) + *bytes;
     }
     auto tokenizer_settings = read_tokenizer_settings_text(folder);
     if (!tokenizer_settings) {

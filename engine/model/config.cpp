@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
@@ -24,23 +25,59 @@ constexpr int max_heads = 1 << 14;
 constexpr int max_head_dim = 4096;
 constexpr int max_positions = 1 << 28;
 
-const char* const unsupported_model_hint = "Quantscope runs LlamaForCausalLM and MistralForCausalLM folders "
-                                           "(Llama 2/3, Code Llama, Mistral 7B, ...).";
+const char* const architecture_names =
+    "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM or Qwen3ForCausalLM";
+const char* const unsupported_model_hint =
+    "Quantscope runs LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM and Qwen3ForCausalLM folders "
+    "(Llama 2/3, "
+    "Code Llama, SmolLM2, DeepSeek-Coder 1.3B/6.7B, Mistral 7B, Qwen2.5, Qwen2.5-Coder, Qwen3, ...).";
 
-/// What transformers assumes when config.json leaves a key out.
-struct Defaults {
-    const char* architecture;
+enum class Biased { never, always, by_attention_bias };
+
+/// An architecture: its parts that differ from the Llama graph, and what transformers assumes when
+/// config.json leaves a key out.
+struct Architecture {
+    const char* name;
     const char* model_type;
     int num_key_value_heads; ///< 0: as many as attention heads
     int max_position_embeddings;
-    int sliding_window; ///< 0: none
+    int head_dim;            ///< 0: hidden_size / heads
+    int sliding_window;      ///< 0: none
+    bool window_is_switched; ///< by use_sliding_window, and for the layers from max_window_layers on
+    Biased qkv;
+    Biased o;
+    bool may_have_mlp_bias;
+    bool qk_norm;
 };
-constexpr std::array<Defaults, 2> architectures = {{
-    {"LlamaForCausalLM", "llama", 0, 2048, 0},
-    {"MistralForCausalLM", "mistral", 8, 4096 * 32, 4096},
+constexpr std::array<Architecture, 4> architectures = {{
+    {"LlamaForCausalLM", "llama", 0, 2048, 0, 0, false, Biased::by_attention_bias, Biased::by_attention_bias,
+     true, false},
+    {"MistralForCausalLM", "mistral", 8, 4096 * 32, 0, 4096, false, Biased::never, Biased::never, false,
+     false},
+    {"Qwen2ForCausalLM", "qwen2", 32, 32768, 0, 4096, true, Biased::always, Biased::never, false, false},
+    {"Qwen3ForCausalLM", "qwen3", 32, 32768, 128, 4096, true, Biased::by_attention_bias,
+     Biased::by_attention_bias, false, true},
 }};
 
-const Defaults* find_architecture(const json& document, JsonFields& fields) {
+/// What a name that is not in the table stands for, where it is known: the reason in words.
+struct Foreign {
+    std::string_view part; ///< of the architecture's name
+    const char* reason;
+};
+constexpr std::array<Foreign, 10> foreign_architectures = {{
+    {"Moe", "a mixture of experts"},
+    {"Mixtral", "a mixture of experts"},
+    {"DeepseekV", "multi-head latent attention and a mixture of experts"},
+    {"ConditionalGeneration", "a model of images, sound or two halves beside the decoder"},
+    {"ForSequenceClassification", "a classifier, which generates no text"},
+    {"Gemma", "scaled embeddings, norms of another form and GELU"},
+    {"Phi3", "q, k, v and gate, up stored as one matrix each"},
+    {"Starcoder2", "LayerNorm and GELU"},
+    {"GPT", "LayerNorm, GELU and other positions than RoPE's"},
+    {"Mamba", "state spaces instead of attention"},
+}};
+
+const Architecture* find_architecture(const json& document, JsonFields& fields) {
     std::string found = "nothing";
     const auto list = document.find("architectures");
     const bool listed = list != document.end() && list->is_array() && !list->empty();
@@ -48,19 +85,24 @@ const Defaults* find_architecture(const json& document, JsonFields& fields) {
         found = list->front().get<std::string>();
     }
     const std::string model_type = listed ? "" : fields.string_or("model_type", "");
-    for (const Defaults& defaults : architectures) {
-        if (found == defaults.architecture || model_type == defaults.model_type) {
-            return &defaults;
+    for (const Architecture& architecture : architectures) {
+        if (found == architecture.name || model_type == architecture.model_type) {
+            return &architecture;
         }
     }
-    fields.fail(ErrorCode::unsupported, "architectures", "LlamaForCausalLM or MistralForCausalLM",
-                found == "nothing" && !model_type.empty() ? "model type " + describe(model_type)
-                                                          : describe(found),
-                unsupported_model_hint);
+    std::string said =
+        found == "nothing" && !model_type.empty() ? "model type " + describe(model_type) : describe(found);
+    for (const Foreign& foreign : foreign_architectures) {
+        if (found.find(foreign.part) != std::string::npos) {
+            said += fmt::format(" ({})", foreign.reason);
+            break;
+        }
+    }
+    fields.fail(ErrorCode::unsupported, "architectures", architecture_names, said, unsupported_model_hint);
     return nullptr;
 }
 
-void read_sizes(JsonFields& fields, const Defaults& defaults, ModelConfig& config) {
+void read_sizes(JsonFields& fields, const Architecture& architecture, ModelConfig& config) {
     const auto size = [&](const char* key, int max) { return static_cast<int>(fields.integer(key, 1, max)); };
     config.hidden_size = size("hidden_size", max_width);
     config.intermediate_size = size("intermediate_size", max_width);
@@ -68,10 +110,11 @@ void read_sizes(JsonFields& fields, const Defaults& defaults, ModelConfig& confi
     config.num_attention_heads = size("num_attention_heads", max_heads);
     config.vocab_size = size("vocab_size", max_width);
     config.max_position_embeddings = static_cast<int>(
-        fields.integer_or("max_position_embeddings", defaults.max_position_embeddings, 1, max_positions));
+        fields.integer_or("max_position_embeddings", architecture.max_position_embeddings, 1, max_positions));
 
     const int heads = config.num_attention_heads;
-    const int default_kv_heads = defaults.num_key_value_heads == 0 ? heads : defaults.num_key_value_heads;
+    const int default_kv_heads =
+        architecture.num_key_value_heads == 0 ? heads : architecture.num_key_value_heads;
     config.num_key_value_heads =
         static_cast<int>(fields.integer_or("num_key_value_heads", default_kv_heads, 1, max_heads));
     if (heads % config.num_key_value_heads != 0) {
@@ -79,13 +122,15 @@ void read_sizes(JsonFields& fields, const Defaults& defaults, ModelConfig& confi
                     fmt::format("a divisor of num_attention_heads ({})", heads),
                     std::to_string(config.num_key_value_heads));
     }
-    if (!fields.has("head_dim") && config.hidden_size % heads != 0) {
+    const bool divides = architecture.head_dim == 0 && !fields.has("head_dim");
+    if (divides && config.hidden_size % heads != 0) {
         fields.fail(ErrorCode::bad_input, "num_attention_heads",
                     fmt::format("a divisor of hidden_size ({}), as there is no head_dim", config.hidden_size),
                     std::to_string(heads));
     }
-    config.head_dim = static_cast<int>(
-        fields.integer_or("head_dim", std::max(config.hidden_size / heads, 1), 1, max_head_dim));
+    config.head_dim = static_cast<int>(fields.integer_or(
+        "head_dim", divides ? std::max(config.hidden_size / heads, 1) : std::max(architecture.head_dim, 1), 1,
+        max_head_dim));
     if (config.head_dim % 2 != 0) {
         fields.fail(ErrorCode::bad_input, "head_dim", "an even number (RoPE turns pairs)",
                     std::to_string(config.head_dim));
@@ -106,37 +151,76 @@ void check_rotary_factor(JsonFields& fields) {
     }
 }
 
+/// Windows that transformers switches on, a layer at a time, are not implemented; one that no context reaches
+/// is none.
+void check_window(const json& document, JsonFields& fields, const Architecture& architecture,
+                  const ModelConfig& config) {
+    if (architecture.sliding_window == 0 || has_null(document, "sliding_window")) {
+        return;
+    }
+    if (architecture.window_is_switched &&
+        (!fields.boolean_or("use_sliding_window", false) ||
+         fields.integer_or("max_window_layers", 28, 0, max_layers) >= config.num_hidden_layers)) {
+        return;
+    }
+    const auto window = fields.integer_or("sliding_window", architecture.sliding_window, 1, max_positions);
+    if (window < config.max_position_embeddings) {
+        fields.fail(
+            ErrorCode::unsupported, "sliding_window",
+            fmt::format("null, or at least max_position_embeddings ({})", config.max_position_embeddings),
+            std::to_string(window),
+            fmt::format("Sliding-window attention is not implemented. For contexts up to {0} tokens the "
+                        "graph is the same: set max_position_embeddings to {0} in a copy of the folder.",
+                        window));
+    }
+}
+
 /// The graph's fixed parts: what another value would change in the arithmetic.
-void check_graph(const json& document, JsonFields& fields, const Defaults& defaults,
-                 const ModelConfig& config) {
+void check_graph(const json& document, JsonFields& fields, const Architecture& architecture,
+                 ModelConfig& config) {
     const std::string activation = fields.string_or("hidden_act", "silu");
     if (activation != "silu") {
         fields.fail(ErrorCode::unsupported, "hidden_act", "\"silu\"", describe(activation),
                     unsupported_model_hint);
     }
-    for (const char* key : {"attention_bias", "mlp_bias"}) {
-        if (fields.boolean_or(key, false)) {
-            fields.fail(ErrorCode::unsupported, key, "false", "true",
-                        "Linears with a bias are not implemented: choose another model.");
-        }
-    }
+    const auto biased = [&](Biased rule) {
+        return rule == Biased::always ||
+               (rule == Biased::by_attention_bias && fields.boolean_or("attention_bias", false));
+    };
+    config.qkv_bias = biased(architecture.qkv);
+    config.o_bias = biased(architecture.o);
+    config.mlp_bias = architecture.may_have_mlp_bias && fields.boolean_or("mlp_bias", false);
+    config.qk_norm = architecture.qk_norm;
     if (fields.has("quantization_config")) {
         fields.fail(ErrorCode::unsupported, "quantization_config", "none", "one",
                     "Quantscope quantizes by itself: choose the model's F32, F16 or BF16 folder.");
     }
     check_rotary_factor(fields);
-    if (defaults.sliding_window != 0 && !has_null(document, "sliding_window")) {
-        const auto window = fields.integer_or("sliding_window", defaults.sliding_window, 1, max_positions);
-        if (window < config.max_position_embeddings) {
-            fields.fail(
-                ErrorCode::unsupported, "sliding_window",
-                fmt::format("null, or at least max_position_embeddings ({})", config.max_position_embeddings),
-                std::to_string(window),
-                fmt::format("Sliding-window attention is not implemented. For contexts up to {0} tokens the "
-                            "graph is the same: set max_position_embeddings to {0} in a copy of the folder.",
-                            window));
-        }
-    }
+    check_window(document, fields, architecture, config);
+}
+
+/// "YaRN: Efficient Context Window Extension of Large Language Models" (arXiv 2309.00071), in transformers'
+/// keys.
+void read_yarn(JsonFields& fields, ModelConfig& config) {
+    RopeScaling& scaling = config.rope_scaling;
+    scaling.kind = RopeScaling::Kind::yarn;
+    scaling.original_max_position_embeddings = static_cast<int>(fields.integer_or(
+        "original_max_position_embeddings", config.max_position_embeddings, 1, max_positions));
+    scaling.factor = fields.number_or("factor",
+                                      static_cast<double>(config.max_position_embeddings) /
+                                          scaling.original_max_position_embeddings,
+                                      1.0, 1e6);
+    scaling.beta_fast = fields.number_or("beta_fast", 32.0, 1e-6, 1e6);
+    scaling.beta_slow = fields.number_or("beta_slow", 1.0, 1e-6, 1e6);
+    scaling.truncate = fields.boolean_or("truncate", true);
+    const double mscale = fields.number_or("mscale", 0.0, 0.0, 1e6);
+    const double mscale_all_dim = fields.number_or("mscale_all_dim", 0.0, 0.0, 1e6);
+    const auto magnitude = [&](double weight) {
+        return scaling.factor <= 1.0 ? 1.0 : 0.1 * weight * std::log(scaling.factor) + 1.0;
+    };
+    const double usual =
+        mscale > 0.0 && mscale_all_dim > 0.0 ? magnitude(mscale) / magnitude(mscale_all_dim) : magnitude(1.0);
+    scaling.attention_factor = fields.number_or("attention_factor", usual, 1e-6, 1e6);
 }
 
 void read_scaling(const json& object, const std::string& where, const char* key, ModelConfig& config,
@@ -159,9 +243,15 @@ void read_scaling(const json& object, const std::string& where, const char* key,
                         fmt::format("a number above low_freq_factor ({})", scaling.low_freq_factor),
                         fmt::format("{}", scaling.high_freq_factor));
         }
+    } else if (kind == "yarn") {
+        read_yarn(fields, config);
+    } else if (kind == "dynamic") {
+        // It changes frequencies only beyond max_position_embeddings, where no context of ours goes.
+        static_cast<void>(fields.number("factor", 1.0, 1e6));
     } else if (kind != "default") {
         fields.fail(ErrorCode::unsupported, fields.has("rope_type") ? "rope_type" : "type",
-                    "\"default\", \"linear\" or \"llama3\"", describe(kind), unsupported_model_hint);
+                    "\"default\", \"linear\", \"dynamic\", \"yarn\" or \"llama3\"", describe(kind),
+                    unsupported_model_hint);
     }
     config.rope_theta = fields.number_or("rope_theta", config.rope_theta, 1e-3, 1e12);
     check_rotary_factor(fields);
@@ -243,16 +333,16 @@ Expected<ModelConfig> parse_model_config(std::string_view text, const std::files
     }
     JsonFields fields(*document, where);
     ModelConfig config;
-    const Defaults* defaults = find_architecture(*document, fields);
-    if (defaults == nullptr) {
+    const Architecture* architecture = find_architecture(*document, fields);
+    if (architecture == nullptr) {
         return tl::unexpected(fields.result().error());
     }
     config.name = std::filesystem::absolute(folder).lexically_normal().filename().string();
-    config.architecture = defaults->architecture;
-    read_sizes(fields, *defaults, config);
+    config.architecture = architecture->name;
+    read_sizes(fields, *architecture, config);
     config.rms_norm_eps = fields.number_or("rms_norm_eps", 1e-6, 0.0, 1.0);
     config.tie_word_embeddings = fields.boolean_or("tie_word_embeddings", false);
-    check_graph(*document, fields, *defaults, config);
+    check_graph(*document, fields, *architecture, config);
     read_rope(*document, where, fields, config);
     read_token_ids(*document, fields, config);
     if (!fields.result()) {

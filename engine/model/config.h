@@ -13,19 +13,24 @@ namespace quantscope {
 
 /// How RoPE frequencies are changed for long contexts ("rope_scaling" in config.json).
 struct RopeScaling {
-    enum class Kind { none, linear, llama3 };
+    enum class Kind { none, linear, llama3, yarn };
     Kind kind = Kind::none;
     double factor = 1.0;
     double low_freq_factor = 1.0;             ///< llama3
     double high_freq_factor = 4.0;            ///< llama3
-    int original_max_position_embeddings = 0; ///< llama3
+    int original_max_position_embeddings = 0; ///< llama3, yarn
+    double beta_fast = 32.0;       ///< yarn: turns in the original context above which nothing changes
+    double beta_slow = 1.0;        ///< yarn: below which a frequency is divided by `factor`
+    bool truncate = true;          ///< yarn: the dimensions between are whole numbers
+    double attention_factor = 1.0; ///< yarn: of cosines and sines
 };
 
 /// The parts of a Hugging Face config.json that the Llama graph needs. All sizes are > 0 and consistent
 /// after read_model_config() succeeded.
 struct ModelConfig {
-    std::string name;         ///< folder name
-    std::string architecture; ///< "LlamaForCausalLM" | "MistralForCausalLM"
+    std::string name; ///< folder name
+    std::string
+        architecture; ///< "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"
     int hidden_size = 0;
     int intermediate_size = 0;
     int num_hidden_layers = 0;
@@ -38,6 +43,10 @@ struct ModelConfig {
     double rope_theta = 10000.0;
     RopeScaling rope_scaling;
     bool tie_word_embeddings = false;
+    bool qkv_bias = false;               ///< q_proj, k_proj and v_proj have a bias
+    bool o_bias = false;                 ///< o_proj has one
+    bool mlp_bias = false;               ///< gate_proj, up_proj and down_proj have one
+    bool qk_norm = false;                ///< RMSNorm of each head of q and k before RoPE
     int bos_token_id = -1;               ///< -1: none
     int eos_token_id = -1;               ///< -1: none
     std::vector<int> more_eos_token_ids; ///< the rest of a list; any of them ends a sequence, too

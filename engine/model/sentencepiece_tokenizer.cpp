@@ -279,7 +279,7 @@ std::unique_ptr<Processor> load(const std::string& bytes) {
 
 } // namespace
 
-Expected<std::shared_ptr<const Tokenizer>> open_sentencepiece(const std::filesystem::path& path) {
+Expected<std::shared_ptr<Tokenizer>> open_sentencepiece(const std::filesystem::path& path) {
     auto bytes = read_small_file(path, max_tokenizer_bytes);
     if (!bytes) {
         return tl::unexpected(bytes.error());
@@ -309,8 +309,8 @@ Expected<std::shared_ptr<const Tokenizer>> open_sentencepiece(const std::filesys
     if (!settings->added_tokens.empty()) {
         plain = load(with_prefix_space(*std::move(bytes), false));
     }
-    return std::make_shared<const SentencePieceTokenizer>(path, std::move(processor), std::move(plain),
-                                                          *std::move(settings));
+    return std::make_shared<SentencePieceTokenizer>(path, std::move(processor), std::move(plain),
+                                                    *std::move(settings));
 }
 
 } // namespace quantscope

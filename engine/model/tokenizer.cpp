@@ -2,6 +2,8 @@
 #include "engine/model/tokenizer.h"
 
 #include "engine/model/sentencepiece_tokenizer.h"
+#include "engine/model/tokenizer_comparison.h"
+#include "engine/model/tokenizer_json.h"
 
 #include <algorithm>
 #include <system_error>
@@ -15,21 +17,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-tl::unexpected<Error> missing(const fs::path& path) {
-    std::error_code ignored;
-    if (fs::exists(path.parent_path() / "tokenizer.json", ignored)) {
-        return make_error(
-            ErrorCode::unsupported,
-            fmt::format("{}: expected a SentencePiece tokenizer, found only tokenizer.json, which is not "
-                        "supported.",
-                        path.string()),
-            "Models of the Llama 2, Code Llama and Mistral 7B families publish a tokenizer.model: copy it "
-            "into the folder.");
-    }
+tl::unexpected<Error> missing(const fs::path& folder) {
     return make_error(
         ErrorCode::io,
-        fmt::format("{}: expected a SentencePiece tokenizer, found no such file.", path.string()),
-        "Download tokenizer.model from where the model comes from into the same folder.");
+        fmt::format("{}: expected a tokenizer, found neither tokenizer.model nor tokenizer.json.",
+                    folder.string()),
+        "Download tokenizer.model or tokenizer.json from where the model comes from into the same folder.");
+}
+
+/// The notice of a folder that has both files.
+std::string compared_with(const Tokenizer& used, const fs::path& path) {
+    const std::string start =
+        fmt::format("{} is used, not the tokenizer.json beside it", used.path().string());
+    const auto other = open_tokenizer_json(path);
+    if (!other) {
+        return fmt::format("{}, which was not compared: {}", start, other.error().message);
+    }
+    const std::string difference = difference_of(used, **other);
+    return difference.empty() ? start + "; no difference was found."
+                              : fmt::format("{}. Warning: they do not agree: {}.", start, difference);
 }
 
 /// The end of the longest common start that does not cut a character.
@@ -50,9 +56,19 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
 Tokenizer::Tokenizer(fs::path path) : path_(std::move(path)) {}
 
 Expected<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& folder) {
-    const fs::path path = folder / "tokenizer.model";
-    std::error_code ignored;
-    return fs::exists(path, ignored) ? open_sentencepiece(path) : missing(path);
+    const auto is_there = [&](const char* name) {
+        std::error_code ignored;
+        return fs::exists(folder / name, ignored);
+    };
+    const fs::path json = folder / "tokenizer.json";
+    if (!is_there("tokenizer.model")) {
+        return is_there("tokenizer.json") ? open_tokenizer_json(json) : missing(folder);
+    }
+    auto tokenizer = open_sentencepiece(folder / "tokenizer.model");
+    if (tokenizer && is_there("tokenizer.json")) {
+        (*tokenizer)->add_notice(compared_with(**tokenizer, json));
+    }
+    return tokenizer;
 }
 
 Expected<> Tokenizer::check_fits(const ModelConfig& config) const {

@@ -18,8 +18,9 @@ namespace quantscope {
 /// A model's tokenizer: text to token ids and back. All methods may be called from several threads.
 class Tokenizer {
   public:
-    /// The tokenizer of a model folder: its tokenizer.model (SentencePiece).
-    /// Errors: io (missing), bad_input (empty, corrupt), unsupported (the folder has only a tokenizer.json).
+    /// The tokenizer of a model folder: its tokenizer.model (SentencePiece), else its tokenizer.json (BPE).
+    /// Errors: io (missing), bad_input (empty, corrupt), unsupported (a tokenizer.json with parts that are
+    /// not known here).
     static Expected<std::shared_ptr<const Tokenizer>> open(const std::filesystem::path& folder);
 
     virtual ~Tokenizer() = default;
@@ -47,8 +48,9 @@ class Tokenizer {
     virtual Expected<std::vector<std::int32_t>> encode_prompt(std::string_view text) const = 0;
 
     /// The text of a sequence's ids. BOS and EOS give no text; an id beyond the vocabulary (a padded
-    /// embedding row) is decoded as the unknown token. The bytes of a character that the sequence breaks off
-    /// are left out, so that the text of a longer sequence always continues the text of a shorter one.
+    /// embedding row) is decoded as the unknown token, where there is one. The bytes of a character that the
+    /// sequence breaks off are left out, so that the text of a longer sequence always continues the text of a
+    /// shorter one.
     virtual Expected<std::string> decode(std::span<const std::int32_t> ids) const = 0;
 
     /// The text that `new_ids` add to a prompt: decode(prompt_ids + new_ids) minus the prompt. Decoding

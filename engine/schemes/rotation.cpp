@@ -91,4 +91,17 @@ void WeightRotation::down_proj(std::span<float> weight) const {
     rotate_outputs(weight, intermediate_, hidden_block_, true);
 }
 
+void WeightRotation::bias(WeightRole role, std::span<float> bias) const {
+    if (!active_) {
+        return;
+    }
+    switch (role) {
+    case WeightRole::v_proj: hadamard_transform(bias, head_block_); return;
+    case WeightRole::o_proj:
+    case WeightRole::down_proj: rotate_residual(bias); return;
+    case WeightRole::embedding:
+    case WeightRole::reads_residual: return;
+    }
+}
+
 } // namespace quantscope

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/schemes/scheme.h"
+#include "engine/schemes/weight_role.h"
 
 #include <span>
 #include <vector>
@@ -33,6 +34,9 @@ class WeightRotation {
     void v_output(std::span<float> weight) const;  ///< after reads_residual(); [kv_heads * head_dim][hidden]
     void o_proj(std::span<float> weight) const;    ///< [hidden][heads * head_dim]
     void down_proj(std::span<float> weight) const; ///< [hidden][intermediate]
+    /// The bias beside a weight: R b where the linear adds to the residual, H b where it makes values, else
+    /// b.
+    void bias(WeightRole role, std::span<float> bias) const;
 
   private:
     void rotate_residual(std::span<float> row) const;

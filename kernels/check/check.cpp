@@ -11,6 +11,7 @@ std::vector<CheckResult> run_checks(unsigned seed, const std::string& only) {
     std::mt19937 random(seed);
     CheckList results{only, {}};
     check_rows(random, results);
+    check_bias(random, results);
     check_tokens(random, results);
     check_load(random, results);
     check_attention(random, results);

@@ -97,6 +97,7 @@ inline void run_check(CheckList& list, std::string name, const std::function<Sta
 void check_gemm(std::mt19937& random, CheckList& results);
 void check_wgmma(std::mt19937& random, CheckList& results);
 void check_rows(std::mt19937& random, CheckList& results);
+void check_bias(std::mt19937& random, CheckList& results);
 void check_attention(std::mt19937& random, CheckList& results);
 void check_tokens(std::mt19937& random, CheckList& results);
 void check_load(std::mt19937& random, CheckList& results);

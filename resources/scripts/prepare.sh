@@ -4,7 +4,7 @@
 BUILD_PACKAGES=(
     g++ cmake ninja-build ccache pkg-config git
     qt6-base-dev libqt6opengl6-dev qt6-charts-dev qt6-svg-dev libqt6sql6-sqlite libxkbcommon-dev
-    libdnnl-dev libsentencepiece-dev
+    libdnnl-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
     libexpected-dev nlohmann-json3-dev libfmt-dev libcli11-dev libxxhash-dev zlib1g-dev
     bubblewrap util-linux python3 fonts-dejavu-core
 )

@@ -142,11 +142,27 @@ void CpuSession::norm(const std::vector<float>& gamma, LinearInput& to) {
     to.prepare(static_cast<int>(rows), hidden);
 }
 
-/// residual += weights * input
-void CpuSession::add_projection(const PackedWeights& weights, const LinearInput& input) {
-    multiply(weights, input, projected_.data(), config_.hidden_size);
-    kernels().add(residual_.data(), projected_.data(),
-                  static_cast<std::int64_t>(rows_.size()) * config_.hidden_size);
+/// projected = weights * input + bias
+void CpuSession::project(const PackedLinear& linear, const LinearInput& input) {
+    multiply(linear.weights, input, projected_.data(), linear.weights.outputs());
+    add_bias(linear, projected_.data());
+}
+
+/// To each of the rows at `to`, which are as long as the linear has outputs.
+void CpuSession::add_bias(const PackedLinear& linear, float* to) {
+    const auto outputs = static_cast<std::int64_t>(linear.bias.size());
+    for (std::size_t m = 0; m < rows_.size() && outputs > 0; ++m) {
+        kernels().add(to + static_cast<std::int64_t>(m) * outputs, linear.bias.data(), outputs);
+    }
+}
+
+/// residual += weights * input, then bias: in this order, as the product's kernels on CUDA add it themselves
+void CpuSession::add_projection(const PackedLinear& linear, const LinearInput& input) {
+    const std::int64_t hidden = config_.hidden_size;
+    const auto rows = static_cast<std::int64_t>(rows_.size());
+    multiply(linear.weights, input, projected_.data(), hidden);
+    kernels().add(residual_.data(), projected_.data(), rows * hidden);
+    add_bias(linear, residual_.data());
 }
 
 void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) {
@@ -158,11 +174,16 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
     const Kernels& k = kernels();
 
     norm(layer.input_norm, hidden_input_);
-    multiply(layer.qkv, hidden_input_, projected_.data(), qkv_size);
+    project(layer.qkv, hidden_input_);
     parallel_for(rows, rows * qkv_size > parallel_elements, [&](std::int64_t m) {
         const Row& row = rows_[static_cast<std::size_t>(m)];
         float* head = projected_.data() + m * qkv_size;
         for (int h = 0; h < heads + kv_heads; ++h) {
+            const std::vector<float>& gamma = h < heads ? layer.q_norm : layer.k_norm;
+            if (!gamma.empty()) {
+                k.rms_norm(head + h * head_dim, gamma.data(), static_cast<float>(config_.rms_norm_eps),
+                           head_dim, head + h * head_dim);
+            }
             k.rope(head + h * head_dim, rope_.cosines(row.position), rope_.sines(row.position), head_dim);
         }
         cache_.append(index, row.slot, row.position, head + heads * head_dim,
@@ -192,7 +213,7 @@ void CpuSession::mlp_block(const LayerWeights& layer) {
     const auto rows = static_cast<std::int64_t>(rows_.size());
     const Kernels& k = kernels();
     norm(layer.mlp_norm, hidden_input_);
-    multiply(layer.gate_up, hidden_input_, projected_.data(), 2 * inner);
+    project(layer.gate_up, hidden_input_);
     parallel_for(rows, rows * inner > parallel_elements, [&](std::int64_t m) {
         float* const gate = projected_.data() + m * 2 * inner;
         float* const out = inner_.values() + m * inner_.stride();
@@ -256,8 +277,8 @@ int CpuSession::length(int slot) const {
 MemoryReport CpuSession::memory() const {
     std::int64_t panel = 0;
     for (const LayerWeights& layer : weights_.layers) {
-        panel = std::max(
-            {panel, panel_bytes(layer.qkv), panel_bytes(layer.o_proj), panel_bytes(layer.down_proj)});
+        panel = std::max({panel, panel_bytes(layer.qkv.weights), panel_bytes(layer.o_proj.weights),
+                          panel_bytes(layer.down_proj.weights)});
     }
     return {.linear_weight_bytes = weights_.linear_bytes(),
             .linear_weight_count = weights_.linear_count(),

@@ -49,7 +49,9 @@ class CpuSession final : public Session {
     void mlp_block(const LayerWeights& layer);
     void write_logits(float* logits);
     void norm(const std::vector<float>& gamma, LinearInput& to);
-    void add_projection(const PackedWeights& weights, const LinearInput& input);
+    void project(const PackedLinear& linear, const LinearInput& input);
+    void add_bias(const PackedLinear& linear, float* to);
+    void add_projection(const PackedLinear& linear, const LinearInput& input);
 
     ModelConfig config_;
     ModelWeights weights_;

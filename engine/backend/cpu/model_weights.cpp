@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/backend/cpu/model_weights.h"
 
+#include "engine/model/graph.h"
 #include "engine/schemes/rotation.h"
 
 #include <algorithm>
@@ -37,29 +38,13 @@ class Loader {
     Expected<ModelWeights> load();
 
   private:
-    /// A part of a fused matrix, [outputs][inputs], and what the rotation does to it.
-    using Rotate = void (Loader::*)(std::span<float> weight, std::span<const float> gamma) const;
-    struct Part {
-        std::string name;
-        std::int64_t outputs;
-        Rotate rotate;
-    };
-
-    void reads_residual(std::span<float> w, std::span<const float> gamma) const {
-        rotation_.reads_residual(w, gamma);
-    }
-    void v_proj(std::span<float> w, std::span<const float> gamma) const {
-        rotation_.reads_residual(w, gamma);
-        rotation_.v_output(w);
-    }
-    void o_proj(std::span<float> w, std::span<const float>) const { rotation_.o_proj(w); }
-    void down_proj(std::span<float> w, std::span<const float>) const { rotation_.down_proj(w); }
-    void embedding(std::span<float> w, std::span<const float>) const { rotation_.embedding(w); }
-
+    void rotate(WeightRole role, std::span<float> weight, std::span<const float> gamma) const;
+    Expected<PackedLinear> linear(const GraphLinear& from, std::span<const float> gamma) const;
+    Expected<std::vector<float>> bias(const GraphLinear& from) const;
     Expected<std::vector<float>> vector(const std::string& name, std::int64_t size) const;
-    Expected<PackedWeights> matrix(std::span<const Part> parts, std::int64_t inputs,
-                                   std::span<const float> gamma, bool quantized) const;
-    Expected<Storage> table_storage(std::span<const Part> parts, std::int64_t inputs) const;
+    Expected<PackedWeights> matrix(const GraphLinear& from, std::span<const float> gamma,
+                                   bool quantized) const;
+    Expected<Storage> table_storage(const GraphLinear& from) const;
     Expected<LayerWeights> layer(int index) const;
     Expected<> tables(ModelWeights& weights) const;
 
@@ -86,14 +71,14 @@ Expected<std::vector<float>> Loader::vector(const std::string& name, std::int64_
 /// What is not quantized where the scheme quantizes the linears: halves, as on CUDA. Where it quantizes
 /// nothing: the checkpoint's precision; f32 where the parts differ, or where the rotation has left no 16-bit
 /// number.
-Expected<Storage> Loader::table_storage(std::span<const Part> parts, std::int64_t inputs) const {
+Expected<Storage> Loader::table_storage(const GraphLinear& from) const {
     if (scheme_.weights != Precision::fp16) {
         return Storage::f16;
     }
     Storage storage = Storage::f32;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        const std::array<std::int64_t, 2> shape{parts[i].outputs, inputs};
-        auto tensor = checkpoint_.tensor(parts[i].name, shape);
+    for (std::size_t i = 0; i < from.parts.size(); ++i) {
+        const std::array<std::int64_t, 2> shape{from.parts[i].outputs, from.inputs};
+        auto tensor = checkpoint_.tensor(from.parts[i].weight, shape);
         if (!tensor) {
             return tl::unexpected(tensor.error());
         }
@@ -103,36 +88,32 @@ Expected<Storage> Loader::table_storage(std::span<const Part> parts, std::int64_
     return scheme_.rotation == Rotation::none ? storage : Storage::f32;
 }
 
-Expected<PackedWeights> Loader::matrix(std::span<const Part> parts, std::int64_t inputs,
-                                       std::span<const float> gamma, bool quantized) const {
+Expected<PackedWeights> Loader::matrix(const GraphLinear& from, std::span<const float> gamma,
+                                       bool quantized) const {
     Storage storage = storage_of(scheme_.weights);
     if (!quantized || scheme_.weights == Precision::fp16) {
-        auto kept = table_storage(parts, inputs);
+        auto kept = table_storage(from);
         if (!kept) {
             return tl::unexpected(kept.error());
         }
         storage = *kept;
     }
-    std::int64_t outputs = 0;
-    for (const Part& part : parts) {
-        outputs += part.outputs;
-    }
-    PackedWeights packed(storage, outputs, inputs);
+    PackedWeights packed(storage, from.outputs(), from.inputs);
     std::int64_t first = 0;
-    for (const Part& part : parts) {
-        const std::array<std::int64_t, 2> shape{part.outputs, inputs};
-        auto tensor = checkpoint_.tensor(part.name, shape);
+    for (const LinearPart& part : from.parts) {
+        const std::array<std::int64_t, 2> shape{part.outputs, from.inputs};
+        auto tensor = checkpoint_.tensor(part.weight, shape);
         if (!tensor) {
             return tl::unexpected(tensor.error());
         }
         if (auto finite = check_finite(*tensor); !finite) {
             return tl::unexpected(finite.error());
         }
-        std::vector<float> values(static_cast<std::size_t>(part.outputs * inputs));
+        std::vector<float> values(static_cast<std::size_t>(part.outputs * from.inputs));
         to_f32(*tensor, 0, values);
-        (this->*part.rotate)(values, gamma);
+        rotate(part.role, values, gamma);
         if (!quantized && storage == Storage::f16 && largest_magnitude(values) > 65504.0F) {
-            packed = PackedWeights(Storage::f32, outputs, inputs); // a table has one part
+            packed = PackedWeights(Storage::f32, part.outputs, from.inputs); // a table has one part
         }
         packed.set_rows(first, values);
         first += part.outputs;
@@ -140,62 +121,86 @@ Expected<PackedWeights> Loader::matrix(std::span<const Part> parts, std::int64_t
     return packed;
 }
 
-Expected<LayerWeights> Loader::layer(int index) const {
-    const std::string at = fmt::format("model.layers.{}.", index);
-    const std::int64_t hidden = config_.hidden_size;
-    const std::int64_t inner = config_.intermediate_size;
-    const std::int64_t q_size = std::int64_t{config_.num_attention_heads} * config_.head_dim;
-    const std::int64_t kv_size = std::int64_t{config_.num_key_value_heads} * config_.head_dim;
-
-    auto input_norm = vector(at + "input_layernorm.weight", hidden);
-    if (!input_norm) {
-        return tl::unexpected(input_norm.error());
+void Loader::rotate(WeightRole role, std::span<float> weight, std::span<const float> gamma) const {
+    switch (role) {
+    case WeightRole::embedding: rotation_.embedding(weight); return;
+    case WeightRole::reads_residual: rotation_.reads_residual(weight, gamma); return;
+    case WeightRole::v_proj:
+        rotation_.reads_residual(weight, gamma);
+        rotation_.v_output(weight);
+        return;
+    case WeightRole::o_proj: rotation_.o_proj(weight); return;
+    case WeightRole::down_proj: rotation_.down_proj(weight); return;
     }
-    auto mlp_norm = vector(at + "post_attention_layernorm.weight", hidden);
-    if (!mlp_norm) {
-        return tl::unexpected(mlp_norm.error());
-    }
-    const std::array<Part, 3> qkv{Part{at + "self_attn.q_proj.weight", q_size, &Loader::reads_residual},
-                                  Part{at + "self_attn.k_proj.weight", kv_size, &Loader::reads_residual},
-                                  Part{at + "self_attn.v_proj.weight", kv_size, &Loader::v_proj}};
-    const std::array<Part, 1> o{Part{at + "self_attn.o_proj.weight", hidden, &Loader::o_proj}};
-    const std::array<Part, 2> gate_up{Part{at + "mlp.gate_proj.weight", inner, &Loader::reads_residual},
-                                      Part{at + "mlp.up_proj.weight", inner, &Loader::reads_residual}};
-    const std::array<Part, 1> down{Part{at + "mlp.down_proj.weight", hidden, &Loader::down_proj}};
+}
 
-    LayerWeights layer;
-    const auto take = [&](PackedWeights& to, std::span<const Part> parts, std::int64_t inputs,
-                          std::span<const float> gamma) -> Expected<> {
-        auto packed = matrix(parts, inputs, gamma, true);
-        if (!packed) {
-            return tl::unexpected(packed.error());
+/// Of all parts; zeros for a part without. Empty where no part has one.
+Expected<std::vector<float>> Loader::bias(const GraphLinear& from) const {
+    std::vector<float> all;
+    if (!from.has_bias()) {
+        return all;
+    }
+    for (const LinearPart& part : from.parts) {
+        std::vector<float> values(static_cast<std::size_t>(part.outputs));
+        if (!part.bias.empty()) {
+            auto read = vector(part.bias, part.outputs);
+            if (!read) {
+                return tl::unexpected(read.error());
+            }
+            values = *std::move(read);
         }
-        to = std::move(*packed);
-        return {};
+        rotation_.bias(part.role, values);
+        all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+}
+
+Expected<PackedLinear> Loader::linear(const GraphLinear& from, std::span<const float> gamma) const {
+    auto weights = matrix(from, gamma, true);
+    if (!weights) {
+        return tl::unexpected(weights.error());
+    }
+    return bias(from).map([&](std::vector<float> values) {
+        return PackedLinear{*std::move(weights), std::move(values)};
+    });
+}
+
+Expected<LayerWeights> Loader::layer(int index) const {
+    const GraphLayer graph = graph_layer(config_, index);
+    LayerWeights layer;
+    const auto take_norm = [&](std::vector<float>& to, const std::string& name, std::int64_t size) {
+        return name.empty()
+                   ? Expected<>()
+                   : vector(name, size).map([&](std::vector<float> values) { to = std::move(values); });
     };
-    auto done = take(layer.qkv, qkv, hidden, *input_norm)
-                    .and_then([&] { return take(layer.o_proj, o, q_size, {}); })
-                    .and_then([&] { return take(layer.gate_up, gate_up, hidden, *mlp_norm); })
-                    .and_then([&] { return take(layer.down_proj, down, inner, {}); });
+    const auto take = [&](PackedLinear& to, const GraphLinear& from, std::span<const float> gamma) {
+        return linear(from, gamma).map([&](PackedLinear packed) { to = std::move(packed); });
+    };
+    auto done = take_norm(layer.input_norm, graph.input_norm, config_.hidden_size)
+                    .and_then([&] { return take_norm(layer.mlp_norm, graph.mlp_norm, config_.hidden_size); })
+                    .and_then([&] { return take_norm(layer.q_norm, graph.q_norm, config_.head_dim); })
+                    .and_then([&] { return take_norm(layer.k_norm, graph.k_norm, config_.head_dim); })
+                    .and_then([&] { return take(layer.qkv, graph.qkv, layer.input_norm); })
+                    .and_then([&] { return take(layer.o_proj, graph.o_proj, {}); })
+                    .and_then([&] { return take(layer.gate_up, graph.gate_up, layer.mlp_norm); })
+                    .and_then([&] { return take(layer.down_proj, graph.down_proj, {}); });
     if (!done) {
         return tl::unexpected(done.error());
     }
-    if (!rotation_.folds_norms()) {
-        layer.input_norm = std::move(*input_norm);
-        layer.mlp_norm = std::move(*mlp_norm);
+    if (rotation_.folds_norms()) {
+        layer.input_norm.clear();
+        layer.mlp_norm.clear();
     }
     return layer;
 }
 
 Expected<> Loader::tables(ModelWeights& weights) const {
-    auto final_norm = vector("model.norm.weight", config_.hidden_size);
+    const GraphTables graph = graph_tables(config_);
+    auto final_norm = vector(graph.final_norm, config_.hidden_size);
     if (!final_norm) {
         return tl::unexpected(final_norm.error());
     }
-    const std::string embedding_name = "model.embed_tokens.weight";
-    const std::array<Part, 1> head{Part{config_.tie_word_embeddings ? embedding_name : "lm_head.weight",
-                                        config_.vocab_size, &Loader::reads_residual}};
-    auto lm_head = matrix(head, config_.hidden_size, *final_norm, false);
+    auto lm_head = matrix({{graph.lm_head}, config_.hidden_size}, *final_norm, false);
     if (!lm_head) {
         return tl::unexpected(lm_head.error());
     }
@@ -203,8 +208,7 @@ Expected<> Loader::tables(ModelWeights& weights) const {
     // The rotation folds the last norm into lm_head only, so tied tables part ways.
     weights.tied = config_.tie_word_embeddings && !rotation_.folds_norms();
     if (!weights.tied) {
-        const std::array<Part, 1> table{Part{embedding_name, config_.vocab_size, &Loader::embedding}};
-        auto embedding = matrix(table, config_.hidden_size, {}, false);
+        auto embedding = matrix({{graph.embedding}, config_.hidden_size}, {}, false);
         if (!embedding) {
             return tl::unexpected(embedding.error());
         }
@@ -234,10 +238,14 @@ Expected<ModelWeights> Loader::load() {
 
 } // namespace
 
+std::int64_t LayerWeights::linear_bytes() const {
+    return qkv.bytes() + o_proj.bytes() + gate_up.bytes() + down_proj.bytes();
+}
+
 std::int64_t ModelWeights::linear_bytes() const {
     std::int64_t bytes = 0;
     for (const LayerWeights& layer : layers) {
-        bytes += layer.qkv.bytes() + layer.o_proj.bytes() + layer.gate_up.bytes() + layer.down_proj.bytes();
+        bytes += layer.linear_bytes();
     }
     return bytes;
 }
@@ -245,8 +253,9 @@ std::int64_t ModelWeights::linear_bytes() const {
 std::int64_t ModelWeights::linear_count() const {
     std::int64_t count = 0;
     for (const LayerWeights& layer : layers) {
-        count += layer.qkv.weight_count() + layer.o_proj.weight_count() + layer.gate_up.weight_count() +
-                 layer.down_proj.weight_count();
+        for (const PackedLinear* linear : {&layer.qkv, &layer.o_proj, &layer.gate_up, &layer.down_proj}) {
+            count += linear->weights.weight_count();
+        }
     }
     return count;
 }
@@ -254,7 +263,7 @@ std::int64_t ModelWeights::linear_count() const {
 std::int64_t ModelWeights::other_bytes() const {
     std::size_t norms = final_norm.size();
     for (const LayerWeights& layer : layers) {
-        norms += layer.input_norm.size() + layer.mlp_norm.size();
+        norms += layer.input_norm.size() + layer.mlp_norm.size() + layer.q_norm.size() + layer.k_norm.size();
     }
     return lm_head.bytes() + embedding.bytes() + static_cast<std::int64_t>(norms * sizeof(float));
 }
@@ -265,19 +274,17 @@ Expected<ModelWeights> load_weights(const Checkpoint& checkpoint, const Scheme& 
 
 std::int64_t estimate_weight_bytes(const Checkpoint& checkpoint, const Scheme& scheme) {
     const ModelConfig& c = checkpoint.config();
-    const std::int64_t hidden = c.hidden_size;
-    const std::int64_t layer = hidden * c.head_dim * (2 * c.num_attention_heads + 2 * c.num_key_value_heads) +
-                               3 * hidden * c.intermediate_size;
-    const std::int64_t tables = 2 * hidden * c.vocab_size;
-    const std::array<std::int64_t, 2> shape{c.vocab_size, hidden};
-    const auto embedding = checkpoint.tensor("model.embed_tokens.weight", shape);
+    const std::int64_t table = std::int64_t{c.hidden_size} * c.vocab_size;
+    const std::array<std::int64_t, 2> shape{c.vocab_size, c.hidden_size};
+    const auto embedding = checkpoint.tensor(graph_tables(c).embedding.weight, shape);
     const bool kept_f32 = scheme.weights == Precision::fp16 && embedding && embedding->dtype == DType::f32;
     const std::int64_t wide = kept_f32 ? 4 : 2;
     const std::int64_t half_bytes = scheme.weights == Precision::fp16   ? 2 * wide
                                     : scheme.weights == Precision::int8 ? 2
                                                                         : 1;
-    const std::int64_t largest_linear_f32 = 4 * hidden * std::max(c.intermediate_size, c.vocab_size);
-    return layer * c.num_hidden_layers * half_bytes / 2 + tables * wide + largest_linear_f32;
+    const std::int64_t largest_linear_f32 =
+        4 * std::max(table, std::int64_t{c.hidden_size} * c.intermediate_size);
+    return linear_weight_count(c) * half_bytes / 2 + 2 * table * wide + largest_linear_f32;
 }
 
 } // namespace quantscope::cpu

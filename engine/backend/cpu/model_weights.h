@@ -9,15 +9,28 @@
 
 namespace quantscope::cpu {
 
-/// One decoder layer. Linears that read the same input are one matrix: q, k, v and gate, up, outputs in that
-/// order.
+/// Matrices that read the same input are one, outputs below outputs.
+struct PackedLinear {
+    PackedWeights weights;
+    std::vector<float> bias; ///< [outputs], added to the product in f32; empty: none
+
+    std::int64_t bytes() const {
+        return weights.bytes() + static_cast<std::int64_t>(bias.size() * sizeof(float));
+    }
+};
+
+/// One decoder layer (engine/model/graph.h).
 struct LayerWeights {
     std::vector<float> input_norm; ///< [hidden]; empty where the rotation folded it away
-    PackedWeights qkv;             ///< [(heads + 2 kv_heads) * head_dim][hidden]
-    PackedWeights o_proj;          ///< [hidden][heads * head_dim]
+    PackedLinear qkv;              ///< [(heads + 2 kv_heads) * head_dim][hidden]
+    std::vector<float> q_norm;     ///< [head_dim]; empty: heads are not normed
+    std::vector<float> k_norm;     ///< likewise
+    PackedLinear o_proj;           ///< [hidden][heads * head_dim]
     std::vector<float> mlp_norm;   ///< as input_norm
-    PackedWeights gate_up;         ///< [2 intermediate][hidden]
-    PackedWeights down_proj;       ///< [hidden][intermediate]
+    PackedLinear gate_up;          ///< [2 intermediate][hidden]
+    PackedLinear down_proj;        ///< [hidden][intermediate]
+
+    std::int64_t linear_bytes() const;
 };
 
 /// A model as a scheme stores it.

@@ -3,7 +3,9 @@
 
 #include "engine/schemes/quantize.h"
 #include "kernels/attention/decode_attention.h"
+#include "kernels/attention/head_transform.h"
 #include "kernels/gemm/multiply.h"
+#include "kernels/rows/biased_rows.h"
 #include "kernels/rows/row_transform.h"
 #include "kernels/tokens/tokens.h"
 
@@ -48,6 +50,14 @@ Status Forward::multiply(const Pass& pass, const kernels::PackedWeights& weights
     return kernels::multiply(product(pass, weights, out, epilogue), stream);
 }
 
+Status Forward::add_to_residual(const Pass& pass, const kernels::PackedWeights& weights,
+                                const kernels::DeviceBuffer<float>& bias, cudaStream_t stream) const {
+    QS_TRY(multiply(pass, weights, w_.residual.data(), Epilogue::add_residual, stream));
+    return bias.size() == 0 ? Status{}
+                            : kernels::add_bias(w_.residual.data(), bias.data(), pass.rows,
+                                                config_.hidden_size, {stream, true});
+}
+
 Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream) const {
     const LayerWeights& layer = weights_.layers[static_cast<std::size_t>(index)];
     kernels::AttentionRows rows;
@@ -60,24 +70,45 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
 
     QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.input_norm, 1, stream));
     const kernels::StreamGemm qkv = product(pass, layer.qkv, w_.qkv.data(), Epilogue::store_f32);
-    if (pass.splits > 0) {
+    const kernels::HeadTransform heads{.shape = shape_,
+                                       .qkv = w_.qkv.data(),
+                                       .rows = pass.rows,
+                                       .bias = layer.qkv_bias.data(),
+                                       .q_gamma = layer.q_norm.data(),
+                                       .k_gamma = layer.k_norm.data(),
+                                       .eps = static_cast<float>(config_.rms_norm_eps)};
+    if (heads.has_work()) {
         QS_TRY(kernels::multiply(qkv, stream));
+        QS_TRY(kernels::transform_heads(heads, {stream, true}));
+    }
+    if (pass.splits > 0) {
+        if (!heads.has_work()) {
+            QS_TRY(kernels::multiply(qkv, stream));
+        }
         QS_TRY(kernels::attend_decode(rows, w_.cosines.data(), w_.sines.data(), w_.attended.data(),
                                       w_.partials.data(), pass.splits, {stream, true}));
     } else {
-        QS_TRY(kernels::multiply_and_append(qkv, {rows, w_.cosines.data(), w_.sines.data()}, stream));
+        QS_TRY(heads.has_work()
+                   ? kernels::rotate_and_append(rows, w_.cosines.data(), w_.sines.data(), {stream, true})
+                   : kernels::multiply_and_append(qkv, {rows, w_.cosines.data(), w_.sines.data()}, stream));
         QS_TRY(kernels::attend(rows, w_.attended.data(), nullptr, 0, {stream, true}));
     }
     QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, stream));
-    return multiply(pass, layer.o_proj, w_.residual.data(), Epilogue::add_residual, stream);
+    return add_to_residual(pass, layer.o_proj, layer.o_bias, stream);
 }
 
 Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const {
     QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.mlp_norm, 1, stream));
-    QS_TRY(multiply(pass, layer.gate_up, w_.inner.data(), Epilogue::silu_mul, stream));
+    if (layer.gate_up_bias.size() > 0) {
+        QS_TRY(multiply(pass, layer.gate_up, w_.gate_up.data(), Epilogue::store_f32, stream));
+        QS_TRY(kernels::silu_multiply_biased(w_.gate_up.data(), layer.gate_up_bias.data(), pass.rows,
+                                             config_.intermediate_size, w_.inner.data(), {stream, true}));
+    } else {
+        QS_TRY(multiply(pass, layer.gate_up, w_.inner.data(), Epilogue::silu_mul, stream));
+    }
     QS_TRY(prepare(pass, w_.inner.data(), config_.intermediate_size, nullptr, weights_.online_hadamard_block,
                    stream));
-    return multiply(pass, layer.down_proj, w_.residual.data(), Epilogue::add_residual, stream);
+    return add_to_residual(pass, layer.down_proj, layer.down_bias, stream);
 }
 
 Status Forward::logits(const Pass& pass, cudaStream_t stream) const {

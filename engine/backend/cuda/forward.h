@@ -55,6 +55,8 @@ class Forward {
                                 kernels::Epilogue epilogue) const;
     kernels::Status multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
                              kernels::Epilogue epilogue, cudaStream_t stream) const;
+    kernels::Status add_to_residual(const Pass& pass, const kernels::PackedWeights& weights,
+                                    const kernels::DeviceBuffer<float>& bias, cudaStream_t stream) const;
 
     const ModelConfig& config_;
     const Scheme& scheme_;

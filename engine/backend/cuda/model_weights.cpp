@@ -4,9 +4,6 @@
 #include "engine/backend/cuda/status_error.h"
 #include "engine/backend/cuda/weight_stage.h"
 
-#include <array>
-#include <fmt/format.h>
-
 namespace quantscope::cuda {
 namespace {
 
@@ -35,32 +32,31 @@ class Loader {
 };
 
 Expected<> Loader::layer(int index, LayerWeights& layer) {
-    const std::string at = fmt::format("model.layers.{}.", index);
-    const int hidden = config_.hidden_size;
-    const int inner = config_.intermediate_size;
-    const int q_size = config_.num_attention_heads * config_.head_dim;
-    const int kv_size = config_.num_key_value_heads * config_.head_dim;
-    using Role = WeightStage::Role;
-    const std::array<WeightStage::Part, 3> qkv{
-        {{at + "self_attn.q_proj.weight", q_size, Role::reads_residual},
-         {at + "self_attn.k_proj.weight", kv_size, Role::reads_residual},
-         {at + "self_attn.v_proj.weight", kv_size, Role::v_proj}}};
-    const std::array<WeightStage::Part, 1> o{{{at + "self_attn.o_proj.weight", hidden, Role::o_proj}}};
-    const std::array<WeightStage::Part, 2> gate_up{
-        {{at + "mlp.gate_proj.weight", inner, Role::reads_residual},
-         {at + "mlp.up_proj.weight", inner, Role::reads_residual}}};
-    const std::array<WeightStage::Part, 1> down{{{at + "mlp.down_proj.weight", hidden, Role::down_proj}}};
-
+    const GraphLayer graph = graph_layer(config_, index);
+    const auto norm = [&](const std::string& name, int size, kernels::DeviceBuffer<float>& to) {
+        return name.empty() ? Expected<>() : stage_.vector(name, size, to);
+    };
+    const auto linear = [&](const GraphLinear& from, const kernels::DeviceBuffer<float>* gamma,
+                            RowOrder order, PackedWeights& to, kernels::DeviceBuffer<float>& bias) {
+        return stage_.linear(from, gamma, order, to).and_then([&] { return stage_.bias(from, bias); });
+    };
+    const RowOrder gate_up = graph.gate_up.has_bias() ? RowOrder::plain : RowOrder::gate_up;
     kernels::DeviceBuffer<float> input_norm;
     kernels::DeviceBuffer<float> mlp_norm;
     auto done =
-        stage_.vector(at + "input_layernorm.weight", hidden, input_norm)
-            .and_then([&] { return stage_.vector(at + "post_attention_layernorm.weight", hidden, mlp_norm); })
-            .and_then([&] { return stage_.linear(qkv, hidden, &input_norm, RowOrder::plain, layer.qkv); })
-            .and_then([&] { return stage_.linear(o, q_size, nullptr, RowOrder::plain, layer.o_proj); })
+        norm(graph.input_norm, config_.hidden_size, input_norm)
+            .and_then([&] { return norm(graph.mlp_norm, config_.hidden_size, mlp_norm); })
+            .and_then([&] { return norm(graph.q_norm, config_.head_dim, layer.q_norm); })
+            .and_then([&] { return norm(graph.k_norm, config_.head_dim, layer.k_norm); })
             .and_then(
-                [&] { return stage_.linear(gate_up, hidden, &mlp_norm, RowOrder::gate_up, layer.gate_up); })
-            .and_then([&] { return stage_.linear(down, inner, nullptr, RowOrder::plain, layer.down_proj); });
+                [&] { return linear(graph.qkv, &input_norm, RowOrder::plain, layer.qkv, layer.qkv_bias); })
+            .and_then(
+                [&] { return linear(graph.o_proj, nullptr, RowOrder::plain, layer.o_proj, layer.o_bias); })
+            .and_then(
+                [&] { return linear(graph.gate_up, &mlp_norm, gate_up, layer.gate_up, layer.gate_up_bias); })
+            .and_then([&] {
+                return linear(graph.down_proj, nullptr, RowOrder::plain, layer.down_proj, layer.down_bias);
+            });
     if (done && !stage_.folds_norms()) {
         layer.input_norm = std::move(input_norm);
         layer.mlp_norm = std::move(mlp_norm);
@@ -69,20 +65,16 @@ Expected<> Loader::layer(int index, LayerWeights& layer) {
 }
 
 Expected<> Loader::tables(ModelWeights& weights) {
-    using Role = WeightStage::Role;
-    const std::string embedding_name = "model.embed_tokens.weight";
-    const std::string head_name = config_.tie_word_embeddings ? embedding_name : "lm_head.weight";
+    const GraphTables graph = graph_tables(config_);
     const int hidden = config_.hidden_size;
     kernels::DeviceBuffer<float> final_norm;
-    auto done = stage_.vector("model.norm.weight", hidden, final_norm).and_then([&] {
-        return stage_.table({head_name, config_.vocab_size, Role::reads_residual}, hidden, &final_norm,
-                            weights.lm_head);
+    auto done = stage_.vector(graph.final_norm, hidden, final_norm).and_then([&] {
+        return stage_.table(graph.lm_head, hidden, &final_norm, weights.lm_head);
     });
     // The rotation folds the last norm into lm_head only, so tied tables part ways.
     weights.tied = config_.tie_word_embeddings && !stage_.folds_norms();
     if (done && !weights.tied) {
-        done = stage_.table({embedding_name, config_.vocab_size, Role::embedding}, hidden, nullptr,
-                            weights.embedding);
+        done = stage_.table(graph.embedding, hidden, nullptr, weights.embedding);
     }
     if (!stage_.folds_norms()) {
         weights.final_norm = std::move(final_norm);
@@ -115,7 +107,9 @@ Expected<ModelWeights> Loader::load() {
 std::int64_t ModelWeights::linear_bytes() const {
     std::size_t bytes = 0;
     for (const LayerWeights& layer : layers) {
-        bytes += layer.qkv.bytes() + layer.o_proj.bytes() + layer.gate_up.bytes() + layer.down_proj.bytes();
+        bytes += layer.qkv.bytes() + layer.o_proj.bytes() + layer.gate_up.bytes() + layer.down_proj.bytes() +
+                 layer.qkv_bias.bytes() + layer.o_bias.bytes() + layer.gate_up_bias.bytes() +
+                 layer.down_bias.bytes();
     }
     return static_cast<std::int64_t>(bytes);
 }
@@ -132,7 +126,8 @@ std::int64_t ModelWeights::linear_count() const {
 std::int64_t ModelWeights::other_bytes() const {
     std::size_t bytes = final_norm.bytes() + lm_head.bytes() + embedding.bytes();
     for (const LayerWeights& layer : layers) {
-        bytes += layer.input_norm.bytes() + layer.mlp_norm.bytes();
+        bytes +=
+            layer.input_norm.bytes() + layer.mlp_norm.bytes() + layer.q_norm.bytes() + layer.k_norm.bytes();
     }
     return static_cast<std::int64_t>(bytes);
 }

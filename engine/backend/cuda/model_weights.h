@@ -9,14 +9,28 @@
 
 namespace quantscope::cuda {
 
-/// One decoder layer on the device. Linears that read the same input are one matrix, as in the CPU engine.
+/// One decoder layer on the device (engine/model/graph.h). Linears that read the same input are one matrix,
+/// as in the CPU engine.
 struct LayerWeights {
     kernels::DeviceBuffer<float> input_norm; ///< [hidden]; empty where the rotation folded it away
     kernels::PackedWeights qkv;              ///< [(heads + 2 kv_heads) * head_dim][hidden]
+    kernels::DeviceBuffer<float> q_norm;     ///< [head_dim]; empty: heads are not normed
+    kernels::DeviceBuffer<float> k_norm;     ///< likewise
     kernels::PackedWeights o_proj;           ///< [hidden][heads * head_dim]
     kernels::DeviceBuffer<float> mlp_norm;   ///< as input_norm
-    kernels::PackedWeights gate_up;          ///< [2 intermediate][hidden], RowOrder::gate_up
-    kernels::PackedWeights down_proj;        ///< [hidden][intermediate]
+    kernels::PackedWeights gate_up;        ///< [2 intermediate][hidden], RowOrder::gate_up, with biases plain
+    kernels::PackedWeights down_proj;      ///< [hidden][intermediate]
+    kernels::DeviceBuffer<float> qkv_bias; ///< [outputs] of the linear; empty: it has none
+    kernels::DeviceBuffer<float> o_bias;
+    kernels::DeviceBuffer<float> gate_up_bias;
+    kernels::DeviceBuffer<float> down_bias;
+
+    /// Parts that the one kernel of a decode step does not know.
+    bool has_extras() const {
+        return qkv_bias.size() + o_bias.size() + gate_up_bias.size() + down_bias.size() + q_norm.size() +
+                   k_norm.size() >
+               0;
+    }
 };
 
 /// A model as a scheme stores it, on the current device.

@@ -42,10 +42,7 @@ Expected<> grow(DeviceBuffer<T>& buffer, std::size_t count) {
 
 WeightStage::WeightStage(const Checkpoint& checkpoint, const Scheme& scheme)
     : checkpoint_(checkpoint), config_(checkpoint.config()), scheme_(scheme),
-      rotated_(scheme.rotation == Rotation::hadamard),
-      inner_block_(
-          WeightRotation(scheme.rotation, config_.hidden_size, config_.intermediate_size, config_.head_dim)
-              .online_block()) {}
+      rotation_(scheme.rotation, config_.hidden_size, config_.intermediate_size, config_.head_dim) {}
 
 Expected<> WeightStage::open() {
     // A word for each matrix that is read, and one for each that is stored as halves.
@@ -58,7 +55,7 @@ Expected<> WeightStage::open() {
     }
     QS_CUDA_EXPECT(cuda_status(cudaMemset(found_.data(), 0, found_.bytes()), "clearing device memory"),
                    loading);
-    return rotated_ ? upload(rotation_signs(config_.hidden_size), signs_) : Expected<>();
+    return rotation_.folds_norms() ? upload(rotation_signs(config_.hidden_size), signs_) : Expected<>();
 }
 
 Expected<> WeightStage::upload(const std::vector<float>& values, DeviceBuffer<float>& out) {
@@ -112,27 +109,52 @@ void WeightStage::shrink() {
     halves_ = {};
 }
 
-Expected<> WeightStage::vector(const std::string& name, int size, DeviceBuffer<float>& out) {
+Expected<std::vector<float>> WeightStage::read_vector(const std::string& name, std::int64_t size) const {
     const std::array<std::int64_t, 1> shape{size};
     auto tensor = checkpoint_.tensor(name, shape);
     if (!tensor) {
         return tl::unexpected(tensor.error());
     }
     if (auto finite = check_finite(*tensor); !finite) {
-        return finite;
+        return tl::unexpected(finite.error());
     }
     std::vector<float> values(static_cast<std::size_t>(size));
     to_f32(*tensor, 0, values);
-    return upload(values, out);
+    return values;
 }
 
-Expected<> WeightStage::read_part(const Part& part, int inputs, float* out) {
+Expected<> WeightStage::vector(const std::string& name, int size, DeviceBuffer<float>& out) {
+    return read_vector(name, size).and_then([&](const std::vector<float>& values) {
+        return upload(values, out);
+    });
+}
+
+Expected<> WeightStage::bias(const GraphLinear& from, DeviceBuffer<float>& out) {
+    if (!from.has_bias()) {
+        return {};
+    }
+    std::vector<float> all;
+    for (const LinearPart& part : from.parts) {
+        auto values =
+            part.bias.empty()
+                ? Expected<std::vector<float>>(std::vector<float>(static_cast<std::size_t>(part.outputs)))
+                : read_vector(part.bias, part.outputs);
+        if (!values) {
+            return tl::unexpected(values.error());
+        }
+        rotation_.bias(part.role, *values);
+        all.insert(all.end(), values->begin(), values->end());
+    }
+    return upload(all, out);
+}
+
+Expected<> WeightStage::read_part(const LinearPart& part, int inputs, float* out) {
     const std::array<std::int64_t, 2> shape{part.outputs, inputs};
-    const auto tensor = checkpoint_.tensor(part.name, shape);
+    const auto tensor = checkpoint_.tensor(part.weight, shape);
     if (!tensor) {
         return tl::unexpected(tensor.error());
     }
-    const auto found = watch(part.name, &*tensor);
+    const auto found = watch(part.weight, &*tensor);
     if (!found) {
         return tl::unexpected(found.error());
     }
@@ -163,45 +185,49 @@ Expected<> WeightStage::rotate_rows(float* values, int rows, int cols, int block
     return {};
 }
 
-Expected<> WeightStage::rotate(const Part& part, int inputs, const DeviceBuffer<float>* gamma,
+Expected<> WeightStage::rotate(const LinearPart& part, int inputs, const DeviceBuffer<float>* gamma,
                                float* values) {
     const int hidden_block = hadamard_block(config_.hidden_size);
     const int head_block = hadamard_block(config_.head_dim);
-    if (part.role == Role::o_proj || part.role == Role::down_proj) {
-        const int block = part.role == Role::o_proj ? head_block : inner_block_;
-        if (auto ok = rotate_rows(values, part.outputs, inputs, block, false); !ok) {
+    if (part.role == WeightRole::o_proj || part.role == WeightRole::down_proj) {
+        const int block = part.role == WeightRole::o_proj ? head_block : rotation_.online_block();
+        if (auto ok = rotate_rows(values, static_cast<int>(part.outputs), inputs, block, false); !ok) {
             return ok;
         }
-        QS_CUDA_EXPECT(
-            kernels::rotate_columns(values, part.outputs, inputs, hidden_block, signs_.data(), nullptr),
-            loading);
+        QS_CUDA_EXPECT(kernels::rotate_columns(values, static_cast<int>(part.outputs), inputs, hidden_block,
+                                               signs_.data(), nullptr),
+                       loading);
         return {};
     }
-    if (part.role != Role::embedding) {
-        QS_CUDA_EXPECT(kernels::scale_columns(values, part.outputs, inputs, gamma->data(), nullptr), loading);
+    if (part.role != WeightRole::embedding) {
+        QS_CUDA_EXPECT(
+            kernels::scale_columns(values, static_cast<int>(part.outputs), inputs, gamma->data(), nullptr),
+            loading);
     }
-    if (auto ok = rotate_rows(values, part.outputs, inputs, hidden_block, true); !ok) {
+    if (auto ok = rotate_rows(values, static_cast<int>(part.outputs), inputs, hidden_block, true); !ok) {
         return ok;
     }
-    if (part.role == Role::v_proj) {
-        QS_CUDA_EXPECT(kernels::rotate_columns(values, part.outputs, inputs, head_block, nullptr, nullptr),
+    if (part.role == WeightRole::v_proj) {
+        QS_CUDA_EXPECT(kernels::rotate_columns(values, static_cast<int>(part.outputs), inputs, head_block,
+                                               nullptr, nullptr),
                        loading);
     }
     return {};
 }
 
-Expected<> WeightStage::read(std::span<const Part> parts, int inputs, const DeviceBuffer<float>* gamma) {
+Expected<> WeightStage::read(std::span<const LinearPart> parts, int inputs,
+                             const DeviceBuffer<float>* gamma) {
     std::size_t outputs = 0;
-    for (const Part& part : parts) {
+    for (const LinearPart& part : parts) {
         outputs += static_cast<std::size_t>(part.outputs);
     }
     if (auto ok = grow(values_, outputs * static_cast<std::size_t>(inputs)); !ok) {
         return ok;
     }
     float* values = values_.data();
-    for (const Part& part : parts) {
+    for (const LinearPart& part : parts) {
         auto done = read_part(part, inputs, values);
-        if (done && rotated_) {
+        if (done && rotation_.folds_norms()) {
             done = rotate(part, inputs, gamma, values);
         }
         if (!done) {
@@ -251,24 +277,23 @@ Expected<> WeightStage::pack(Precision precision, const std::string& name, kerne
     return {};
 }
 
-Expected<> WeightStage::linear(std::span<const Part> parts, int inputs, const DeviceBuffer<float>* gamma,
+Expected<> WeightStage::linear(const GraphLinear& from, const DeviceBuffer<float>* gamma,
                                kernels::RowOrder order, PackedWeights& out) {
-    if (auto ok = read(parts, inputs, gamma); !ok) {
+    const auto inputs = static_cast<int>(from.inputs);
+    if (auto ok = read(from.parts, inputs, gamma); !ok) {
         return ok;
     }
-    int outputs = 0;
-    for (const Part& part : parts) {
-        outputs += part.outputs;
-    }
-    return pack(scheme_.weights, parts.front().name, order, outputs, inputs, out);
+    return pack(scheme_.weights, from.parts.front().weight, order, static_cast<int>(from.outputs()), inputs,
+                out);
 }
 
-Expected<> WeightStage::table(const Part& part, int inputs, const DeviceBuffer<float>* gamma,
+Expected<> WeightStage::table(const LinearPart& part, int inputs, const DeviceBuffer<float>* gamma,
                               PackedWeights& out) {
     if (auto ok = read(std::span(&part, 1), inputs, gamma); !ok) {
         return ok;
     }
-    return pack(Precision::fp16, part.name, kernels::RowOrder::plain, part.outputs, inputs, out);
+    return pack(Precision::fp16, part.weight, kernels::RowOrder::plain, static_cast<int>(part.outputs),
+                inputs, out);
 }
 
 } // namespace quantscope::cuda

@@ -3,6 +3,8 @@
 
 #include "engine/backend/cuda/staged_upload.h"
 #include "engine/model/checkpoint.h"
+#include "engine/model/graph.h"
+#include "engine/schemes/rotation.h"
 #include "engine/schemes/scheme.h"
 #include "kernels/gemm/packed_weights.h"
 
@@ -18,14 +20,6 @@ namespace quantscope::cuda {
 /// that files are read while it works.
 class WeightStage {
   public:
-    /// What the rotation does to a matrix (WeightRotation's functions).
-    enum class Role { reads_residual, v_proj, o_proj, down_proj, embedding };
-    struct Part {
-        std::string name;
-        int outputs;
-        Role role;
-    };
-
     WeightStage(const Checkpoint& checkpoint, const Scheme& scheme);
 
     /// Errors of this and of all below: bad_input (missing tensor), unsupported, oom, device.
@@ -34,10 +28,12 @@ class WeightStage {
     Expected<> vector(const std::string& name, int size, kernels::DeviceBuffer<float>& out);
     /// The parts, one below the other, as the scheme stores a linear. @param gamma of the norm before it, or
     /// null
-    Expected<> linear(std::span<const Part> parts, int inputs, const kernels::DeviceBuffer<float>* gamma,
+    Expected<> linear(const GraphLinear& from, const kernels::DeviceBuffer<float>* gamma,
                       kernels::RowOrder order, kernels::PackedWeights& out);
+    /// Of all parts, zeros for one without; `out` stays empty where no part has one.
+    Expected<> bias(const GraphLinear& from, kernels::DeviceBuffer<float>& out);
     /// A table that no scheme quantizes, as halves.
-    Expected<> table(const Part& part, int inputs, const kernels::DeviceBuffer<float>* gamma,
+    Expected<> table(const LinearPart& part, int inputs, const kernels::DeviceBuffer<float>* gamma,
                      kernels::PackedWeights& out);
 
     /// Waits for all of it. Errors: what the conversions found besides: bad_input (NaN or infinite weights,
@@ -46,14 +42,16 @@ class WeightStage {
     /// Gives back the room of the largest matrices.
     void shrink();
 
-    bool folds_norms() const { return rotated_; }
-    int online_block() const { return rotated_ ? inner_block_ : 1; }
+    bool folds_norms() const { return rotation_.folds_norms(); }
+    int online_block() const { return rotation_.online_block(); }
 
   private:
     /// Leaves the parts in values_, converted and rotated.
-    Expected<> read(std::span<const Part> parts, int inputs, const kernels::DeviceBuffer<float>* gamma);
-    Expected<> read_part(const Part& part, int inputs, float* out);
-    Expected<> rotate(const Part& part, int inputs, const kernels::DeviceBuffer<float>* gamma, float* values);
+    Expected<std::vector<float>> read_vector(const std::string& name, std::int64_t size) const;
+    Expected<> read(std::span<const LinearPart> parts, int inputs, const kernels::DeviceBuffer<float>* gamma);
+    Expected<> read_part(const LinearPart& part, int inputs, float* out);
+    Expected<> rotate(const LinearPart& part, int inputs, const kernels::DeviceBuffer<float>* gamma,
+                      float* values);
     Expected<> rotate_rows(float* values, int rows, int cols, int block, bool signs);
     Expected<> pack(Precision precision, const std::string& name, kernels::RowOrder order, int rows, int cols,
                     kernels::PackedWeights& out);
@@ -63,8 +61,7 @@ class WeightStage {
     const Checkpoint& checkpoint_;
     const ModelConfig& config_;
     const Scheme& scheme_;
-    bool rotated_;
-    int inner_block_;
+    WeightRotation rotation_;                    ///< what it does to matrices is done on the device
     kernels::DeviceBuffer<float> signs_;         ///< [hidden]
     kernels::DeviceBuffer<std::uint8_t> raw_;    ///< a piece of the file
     kernels::DeviceBuffer<float> values_;        ///< the matrix

@@ -30,7 +30,7 @@ std::vector<kernels::StepLayer> table_of(const ModelWeights& weights) {
 
 Status WholeStep::open(const ModelConfig& config, const Scheme& scheme, const ModelWeights& weights,
                        const Workspace& w, int max_slots, int context_length) {
-    if (scheme.kv_cache != Precision::fp16) {
+    if (scheme.kv_cache != Precision::fp16 || weights.layers.front().has_extras()) {
         return {};
     }
     const std::vector<kernels::StepLayer> table = table_of(weights);

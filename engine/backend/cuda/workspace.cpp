@@ -94,6 +94,9 @@ Status Workspace::allocate(const ModelConfig& config, Precision kv_cache, int ma
     QS_TRY(qkv.allocate(product(pass_rows, shape.qkv_size())));
     QS_TRY(attended.allocate(product(pass_rows, q_size)));
     QS_TRY(inner.allocate(product(pass_rows, config.intermediate_size)));
+    if (config.mlp_bias) {
+        QS_TRY(gate_up.allocate(product(pass_rows, 2 * std::int64_t{config.intermediate_size})));
+    }
     QS_TRY(input.allocate(product(pass_rows, widest)));
     QS_TRY(split_sums.allocate());
     QS_TRY(scales.allocate(product(pass_rows, 1)));
@@ -106,8 +109,8 @@ Status Workspace::allocate(const ModelConfig& config, Precision kv_cache, int ma
 std::int64_t Workspace::other_bytes() const {
     return static_cast<std::int64_t>(cosines.bytes() + sines.bytes() + rows.device.bytes() +
                                      residual.bytes() + qkv.bytes() + attended.bytes() + inner.bytes() +
-                                     input.bytes() + split_sums.bytes() + scales.bytes() + partials.bytes() +
-                                     logits.bytes());
+                                     gate_up.bytes() + input.bytes() + split_sums.bytes() + scales.bytes() +
+                                     partials.bytes() + logits.bytes());
 }
 
 } // namespace quantscope::cuda

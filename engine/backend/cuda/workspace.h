@@ -57,6 +57,7 @@ struct Workspace {
     kernels::DeviceBuffer<float> qkv;      ///< [pass_rows][qkv_size]
     kernels::DeviceBuffer<float> attended; ///< [pass_rows][heads * head_dim]
     kernels::DeviceBuffer<float> inner;    ///< [pass_rows][intermediate]
+    kernels::DeviceBuffer<float> gate_up;  ///< [pass_rows][2 intermediate], only where the MLP has biases
     kernels::DeviceBuffer<__half>
         input; ///< a linear's rows, as halves or int8 codes, [pass_rows][widest, padded]
     kernels::DeviceBuffer<float> scales; ///< [pass_rows]

@@ -26,7 +26,8 @@ namespace {
 void addModels() {
     QTest::addColumn<QString>("model");
     for (const char* model : {"mha", "gqa", "tied", "bf16", "sharded", "rope-llama3", "rope-llama3-old-keys",
-                              "rope-linear", "head-dim", "mistral", "rotatable"}) {
+                              "rope-linear", "rope-yarn", "rope-dynamic", "head-dim", "mistral", "rotatable",
+                              "qwen2", "qwen3", "llama-biases"}) {
         QTest::newRow(model) << QString::fromLatin1(model);
     }
 }

@@ -308,7 +308,8 @@ class TestCheckpoint : public QObject {
             fs::copy_file(folder / name, copy / name, fs::copy_options::overwrite_existing);
             QCOMPARE(hash_of(copy), original);
         }
-        for (const char* name : {"tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"}) {
+        for (const char* name :
+             {"tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"}) {
             write_file(copy / name, "{}");
             QVERIFY2(hash_of(copy) != original, name);
             fs::remove(copy / name);

@@ -106,6 +106,44 @@ class TestModelConfig : public QObject {
         QVERIFY(config->is_eos(7) && config->is_eos(127) && !config->is_eos(2));
     }
 
+    /// What transformers builds for each architecture.
+    void biases_and_norms() {
+        const auto llama = parse_changed(R"({"attention_bias": true})");
+        QVERIFY(llama && llama->qkv_bias && llama->o_bias && !llama->mlp_bias && !llama->qk_norm);
+        const auto mlp = parse_changed(R"({"mlp_bias": true})");
+        QVERIFY(mlp && !mlp->qkv_bias && !mlp->o_bias && mlp->mlp_bias);
+        const auto mistral = parse_changed(
+            R"({"architectures": ["MistralForCausalLM"], "attention_bias": true, "mlp_bias": true})");
+        QVERIFY(mistral && !mistral->qkv_bias && !mistral->o_bias && !mistral->mlp_bias);
+        const auto qwen2 = parse_changed(R"({"architectures": ["Qwen2ForCausalLM"]})");
+        QVERIFY(qwen2 && qwen2->qkv_bias && !qwen2->o_bias && !qwen2->qk_norm);
+        const auto qwen3 = parse_changed(R"({"architectures": null, "model_type": "qwen3"})");
+        QVERIFY(qwen3 && !qwen3->qkv_bias && qwen3->qk_norm);
+        QCOMPARE(qwen3->head_dim, 128); // transformers' default, not hidden_size / heads
+    }
+
+    /// Qwen's windows count only where they are switched on and a layer is left for them.
+    void switched_windows() {
+        const char* const off = R"({"architectures": ["Qwen2ForCausalLM"], "sliding_window": 32})";
+        QVERIFY(parse_changed(off));
+        QVERIFY(parse_changed(
+            R"({"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": true, "sliding_window": 32})"));
+    }
+
+    void yarn() {
+        const auto config =
+            parse_changed(R"({"rope_theta": 1e6, "rope_scaling": {"type": "yarn", "factor": 4.0,
+            "original_max_position_embeddings": 32}})");
+        QVERIFY2(config, told(config).c_str());
+        QCOMPARE(static_cast<int>(config->rope_scaling.kind), static_cast<int>(RopeScaling::Kind::yarn));
+        QCOMPARE(config->rope_scaling.original_max_position_embeddings, 32);
+        QCOMPARE(config->rope_scaling.attention_factor, 0.1 * std::log(4.0) + 1.0);
+        const auto weighed = parse_changed(
+            R"({"rope_scaling": {"type": "yarn", "factor": 40, "mscale": 0.707, "mscale_all_dim": 0.707}})");
+        QVERIFY2(weighed, told(weighed).c_str());
+        QCOMPARE(weighed->rope_scaling.attention_factor, 1.0);
+    }
+
     void head_dim_of_its_own() {
         QCOMPARE(parse_changed(R"({"head_dim": 32})")->head_dim, 32);
         // Mistral-Nemo's case: the heads need not divide the hidden size then.
@@ -191,31 +229,46 @@ class TestModelConfig : public QObject {
         const auto unsupported = [](const char* name, const char* patch, const char* sentence) {
             QTest::newRow(name) << QByteArray(patch) << true << QString::fromUtf8(sentence);
         };
+        unsupported("other architecture", R"({"architectures": ["GPT2LMHeadModel"]})",
+                    "found \"GPT2LMHeadModel\" (LayerNorm, GELU and other positions than RoPE's).");
         unsupported(
-            "other architecture", R"({"architectures": ["GPT2LMHeadModel"]})",
-            "'architectures': expected LlamaForCausalLM or MistralForCausalLM, found \"GPT2LMHeadModel\".");
-        unsupported("other model type", R"({"architectures": null, "model_type": "qwen2"})",
-                    "found model type \"qwen2\".");
+            "mixture of experts", R"({"architectures": ["Qwen3MoeForCausalLM"]})",
+            "Qwen2ForCausalLM or Qwen3ForCausalLM, found \"Qwen3MoeForCausalLM\" (a mixture of experts).");
+        unsupported(
+            "latent attention", R"({"architectures": ["DeepseekV3ForCausalLM"]})",
+            "found \"DeepseekV3ForCausalLM\" (multi-head latent attention and a mixture of experts).");
+        unsupported(
+            "vision", R"({"architectures": ["Qwen2VLForConditionalGeneration"]})",
+            "found \"Qwen2VLForConditionalGeneration\" (a model of images, sound or two halves beside");
+        unsupported("other model type", R"({"architectures": null, "model_type": "bert"})",
+                    "found model type \"bert\".");
         unsupported("no architecture", R"({"architectures": null})",
-                    "'architectures': expected LlamaForCausalLM or");
+                    "'architectures': expected LlamaForCausalLM, MistralForCausalLM,");
         unsupported("architecture no string", R"({"architectures": [3]})",
-                    "'architectures': expected LlamaForCausalLM or");
+                    "'architectures': expected LlamaForCausalLM, MistralForCausalLM,");
         unsupported("activation", R"({"hidden_act": "gelu"})",
                     "'hidden_act': expected \"silu\", found \"gelu\".");
-        unsupported("attention bias", R"({"attention_bias": true})",
-                    "'attention_bias': expected false, found true.");
-        unsupported("mlp bias", R"({"mlp_bias": true})", "'mlp_bias': expected false, found true.");
+        unsupported(
+            "window of some layers",
+            R"({"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": true, "sliding_window": 32,
+            "max_window_layers": 0})",
+            "'sliding_window': expected null, or at least max_position_embeddings (64), found 32.");
+        bad("bias as text", R"({"attention_bias": "yes"})",
+            "'attention_bias': expected true or false, found \"yes\".");
         unsupported("quantized", R"({"quantization_config": {"quant_method": "gptq"}})",
                     "'quantization_config': expected none");
         unsupported("partial rotary", R"({"partial_rotary_factor": 0.5})",
                     "'partial_rotary_factor': expected 1, found 0.5.");
         unsupported("partial rotary, new", R"({"rope_parameters": {"partial_rotary_factor": 0.5}})",
                     "'rope_parameters.partial_rotary_factor': expected 1, found 0.5.");
-        unsupported("yarn", R"({"rope_scaling": {"type": "yarn", "factor": 2}})",
-                    "'rope_scaling.type': expected \"default\", \"linear\" or \"llama3\", found \"yarn\".");
-        unsupported("dynamic", R"({"rope_parameters": {"rope_type": "dynamic", "factor": 2}})",
-                    "'rope_parameters.rope_type': expected \"default\", \"linear\" or \"llama3\", found "
-                    "\"dynamic\".");
+        unsupported("longrope", R"({"rope_scaling": {"type": "longrope", "factor": 2}})",
+                    "'rope_scaling.type': expected \"default\", \"linear\", \"dynamic\", \"yarn\" or "
+                    "\"llama3\", found "
+                    "\"longrope\".");
+        bad("yarn, factor", R"({"rope_scaling": {"type": "yarn", "factor": "2"}})",
+            "'rope_scaling.factor': expected a number from 1 to 1000000, found \"2\".");
+        bad("dynamic without factor", R"({"rope_parameters": {"rope_type": "dynamic"}})",
+            "'rope_parameters.factor': expected a number from 1 to 1000000, found nothing.");
         bad("no hidden size", R"({"hidden_size": null})",
             "'hidden_size': expected an integer from 1 to 4194304, found nothing.");
         bad("zero", R"({"hidden_size": 0})",

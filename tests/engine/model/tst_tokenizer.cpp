@@ -5,6 +5,7 @@
 #include <map>
 
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 using namespace quantscope;
@@ -339,15 +340,38 @@ class TestTokenizer : public QObject {
     void missing() {
         const ScratchFolder folder;
         QUANTSCOPE_REFUSED(Tokenizer::open(folder.path()), ErrorCode::io,
-                           "tokenizer.model: expected a SentencePiece tokenizer, found no such file.");
+                           "expected a tokenizer, found neither tokenizer.model nor tokenizer.json.");
         write_file(folder / "tokenizer.json", "{}");
-        QUANTSCOPE_REFUSED(
-            Tokenizer::open(folder.path()), ErrorCode::unsupported,
-            "tokenizer.model: expected a SentencePiece tokenizer, found only tokenizer.json, which is "
-            "not supported.");
+        QUANTSCOPE_REFUSED(Tokenizer::open(folder.path()), ErrorCode::bad_input,
+                           "tokenizer.json: 'model': expected an object, found nothing.");
         fs::create_directory(folder / "tokenizer.model");
         QUANTSCOPE_REFUSED(Tokenizer::open(folder.path()), ErrorCode::io,
                            "expected a file, found a directory.");
+    }
+
+    /// tokenizer.model wins, and a notice says so and whether the two agree.
+    void bothFiles() {
+        const fs::path llama = fixture("../tokenizers/llama");
+        const ScratchFolder folder;
+        const auto notice = [&]() -> std::string {
+            const auto tokenizer = Tokenizer::open(folder.path());
+            return tokenizer && (*tokenizer)->path() == folder / "tokenizer.model" &&
+                           (*tokenizer)->notices().size() == 1
+                       ? (*tokenizer)->notices().front()
+                       : told(tokenizer);
+        };
+        fs::copy_file(llama / "tokenizer.model", folder / "tokenizer.model");
+        fs::copy_file(llama / "tokenizer.json", folder / "tokenizer.json");
+        QVERIFY2(notice().ends_with("is used, not the tokenizer.json beside it; no difference was found."),
+                 notice().c_str());
+        auto changed = nlohmann::json::parse(read_file(llama / "tokenizer.json"));
+        changed["normalizer"] = nullptr;
+        write_file(folder / "tokenizer.json", changed.dump());
+        QVERIFY2(notice().find("Warning: they do not agree: the ids of one and the same text differ from "
+                               "place 1 on (") != std::string::npos,
+                 notice().c_str());
+        write_file(folder / "tokenizer.json", "{}");
+        QVERIFY2(notice().find("which was not compared: ") != std::string::npos, notice().c_str());
     }
 
     void corrupt_data() {
