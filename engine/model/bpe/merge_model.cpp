@@ -4,6 +4,7 @@
 #include "engine/model/bpe/unicode.h"
 
 #include <algorithm>
+#include <bit>
 #include <queue>
 #include <utility>
 
@@ -48,6 +49,45 @@ void WordCache::add(const std::string& word, std::vector<std::int32_t> ids) {
     }
 }
 
+std::size_t MergeTable::slot_of(std::int32_t left, std::int32_t right) const {
+    const std::uint64_t key = (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32U) |
+                              static_cast<std::uint32_t>(right);
+    // Fibonacci hashing: the upper half of the product depends on every bit.
+    std::size_t slot = (key * 0x9E3779B97F4A7C15U >> 32U) & (slots_.size() - 1);
+    while (slots_[slot].left >= 0 && (slots_[slot].left != left || slots_[slot].right != right)) {
+        slot = (slot + 1) & (slots_.size() - 1);
+    }
+    return slot;
+}
+
+void MergeTable::reserve(std::size_t count) {
+    if (slots_.size() >= 2 * count && !slots_.empty()) {
+        return;
+    }
+    const std::vector<Slot> old =
+        std::exchange(slots_, std::vector<Slot>(std::bit_ceil(std::max<std::size_t>(2 * count, 16))));
+    for (const Slot& slot : old) {
+        if (slot.left >= 0) {
+            slots_[slot_of(slot.left, slot.right)] = slot;
+        }
+    }
+}
+
+void MergeTable::set(std::int32_t left, std::int32_t right, Merge merge) {
+    reserve(used_ + 1);
+    Slot& slot = slots_[slot_of(left, right)];
+    used_ += slot.left < 0 ? 1 : 0;
+    slot = {left, right, merge};
+}
+
+const Merge* MergeTable::find(std::int32_t left, std::int32_t right) const {
+    if (slots_.empty()) {
+        return nullptr;
+    }
+    const Slot& slot = slots_[slot_of(left, right)];
+    return slot.left < 0 ? nullptr : &slot.merge;
+}
+
 std::int32_t MergeModel::id_of(std::string_view token) const {
     const auto found = ids_.find(token);
     return found == ids_.end() ? -1 : found->second;
@@ -55,11 +95,6 @@ std::int32_t MergeModel::id_of(std::string_view token) const {
 
 std::string_view MergeModel::token(std::int32_t id) const {
     return id < 0 || id >= id_end() ? std::string_view() : tokens_[static_cast<std::size_t>(id)];
-}
-
-const MergeModel::Merge* MergeModel::merge_of(std::int32_t left, std::int32_t right) const {
-    const auto found = merges_.find(pair_key(left, right));
-    return found == merges_.end() ? nullptr : &found->second;
 }
 
 bool MergeModel::append_bytes(std::string_view character, std::vector<Symbol>& symbols) const {
@@ -110,13 +145,13 @@ void MergeModel::append_word(std::string_view word, std::vector<std::int32_t>& i
     std::vector<Candidate> first;
     first.reserve(symbols.size());
     for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
-        if (const Merge* merge = merge_of(symbols[i].id, symbols[i + 1].id)) {
+        if (const Merge* merge = merges_.find(symbols[i].id, symbols[i + 1].id)) {
             first.push_back({merge->rank, static_cast<std::int32_t>(i), merge->id});
         }
     }
     std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(first));
     const auto propose = [&](std::int32_t left, std::int32_t right) {
-        if (const Merge* merge = merge_of(at(left).id, at(right).id)) {
+        if (const Merge* merge = merges_.find(at(left).id, at(right).id)) {
             queue.push({merge->rank, left, merge->id});
         }
     };
@@ -129,7 +164,7 @@ void MergeModel::append_word(std::string_view word, std::vector<std::int32_t>& i
         }
         Symbol& right = at(left.after);
         // Either may have become another token since the candidate was found.
-        const Merge* const merge = merge_of(left.id, right.id);
+        const Merge* const merge = merges_.find(left.id, right.id);
         if (merge == nullptr || merge->id != best.id) {
             continue;
         }
@@ -184,18 +219,15 @@ void MergeModel::append(const std::string& piece, WordCache& cache, std::vector<
 /// A text that nothing splits, as SentencePiece's is, may still be taken apart in front of every run of '▁'
 /// where no merge reaches across: the ids are the same, and words can be remembered.
 void MergeModel::find_word_starts() {
-    words_start_at_metaspace_ = !ignore_merges_ && id_of(metaspace) >= 0 &&
-                                std::none_of(merges_.begin(), merges_.end(), [&](const auto& entry) {
-                                    const std::string_view product = token(entry.second.id);
-                                    const std::size_t run_end = [&] {
-                                        std::size_t at = 0;
-                                        while (product.substr(at).starts_with(metaspace)) {
-                                            at += metaspace.size();
-                                        }
-                                        return at;
-                                    }();
-                                    return product.find(metaspace, run_end) != std::string_view::npos;
-                                });
+    words_start_at_metaspace_ = !ignore_merges_ && id_of(metaspace) >= 0;
+    merges_.for_each([&](const Merge& merge) {
+        std::string_view product = token(merge.id);
+        while (product.starts_with(metaspace)) {
+            product.remove_prefix(metaspace.size());
+        }
+        words_start_at_metaspace_ =
+            words_start_at_metaspace_ && product.find(metaspace) == std::string_view::npos;
+    });
 }
 
 } // namespace quantscope::bpe

@@ -22,6 +22,42 @@ class WordCache {
     std::unordered_map<std::string, std::vector<std::int32_t>> words_;
 };
 
+/// What two neighbours become.
+struct Merge {
+    std::int32_t rank = 0; ///< the lowest is merged first
+    std::int32_t id = 0;   ///< of the token that the two become
+};
+
+/// Merges by their pair of ids: hundreds of thousands, so in one piece of memory, with open addressing.
+class MergeTable {
+  public:
+    void reserve(std::size_t count);
+    /// Replaces what was there for the pair.
+    void set(std::int32_t left, std::int32_t right, Merge merge);
+    const Merge* find(std::int32_t left, std::int32_t right) const; ///< null: they are not merged
+
+    template<class Visit>
+    void for_each(const Visit& visit) const {
+        for (const Slot& slot : slots_) {
+            if (slot.left >= 0) {
+                visit(slot.merge);
+            }
+        }
+    }
+
+  private:
+    struct Slot {
+        std::int32_t left = -1; ///< -1: empty
+        std::int32_t right = -1;
+        Merge merge;
+    };
+    /// The pair's slot, or the empty one where it would go.
+    std::size_t slot_of(std::int32_t left, std::int32_t right) const;
+
+    std::vector<Slot> slots_; ///< a power of two, at most half full
+    std::size_t used_ = 0;
+};
+
 /// Byte-pair encoding: a vocabulary, and the pairs of tokens that are merged, the earliest in the list first.
 class MergeModel {
   public:
@@ -45,10 +81,6 @@ class MergeModel {
   private:
     MergeModel() = default;
 
-    struct Merge {
-        std::int32_t rank = 0; ///< the lowest is merged first
-        std::int32_t id = 0;   ///< of the token that the two become
-    };
     struct Symbol;
 
     Expected<> read_vocabulary(const Fields& fields);
@@ -59,16 +91,11 @@ class MergeModel {
     void append_word(std::string_view word, std::vector<std::int32_t>& ids) const;
     std::vector<Symbol> symbols_of(std::string_view word) const;
     bool append_bytes(std::string_view character, std::vector<Symbol>& symbols) const;
-    static std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-        return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32U) |
-               static_cast<std::uint32_t>(right);
-    }
-    const Merge* merge_of(std::int32_t left, std::int32_t right) const;
     void find_word_starts();
 
     std::vector<std::string> tokens_;                        ///< by id
     std::unordered_map<std::string_view, std::int32_t> ids_; ///< views of tokens_
-    std::unordered_map<std::uint64_t, Merge> merges_;
+    MergeTable merges_;
     std::array<std::int32_t, 256> byte_ids_{}; ///< of "<0x00>" ...; -1: none
     std::int32_t unk_id_ = -1;
     bool fuse_unk_ = false;

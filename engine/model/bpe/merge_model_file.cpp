@@ -14,7 +14,7 @@ namespace quantscope::bpe {
 namespace {
 
 /// Larger than any vocabulary that is published; an id reserves memory up to it.
-constexpr std::int64_t max_id = (1 << 22) - 1;
+constexpr std::uint64_t max_id = (1 << 22) - 1;
 
 } // namespace
 
@@ -24,28 +24,27 @@ Expected<> MergeModel::read_vocabulary(const Fields& fields) {
         return tl::unexpected(vocabulary.error());
     }
     const nlohmann::json& entries = *fields.find("vocab");
-    std::int64_t largest = -1;
-    for (const auto& [token, id] : entries.items()) {
-        const auto value = vocabulary->integer(token, 0, max_id);
-        if (!value) {
-            return tl::unexpected(value.error());
+    std::size_t end = 0;
+    for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
+        if (!entry->is_number_unsigned() || entry->get<std::uint64_t>() > max_id) {
+            return vocabulary->wrong(entry.key(), fmt::format("an integer from 0 to {}", max_id));
         }
-        largest = std::max(largest, *value);
+        end = std::max(end, entry->get<std::size_t>() + 1);
     }
-    if (largest < 0) {
+    if (end == 0) {
         return fields.wrong("vocab", "a token and its id at least");
     }
-    tokens_.resize(static_cast<std::size_t>(largest) + 1);
-    std::vector<bool> used(tokens_.size());
+    tokens_.resize(end);
+    std::vector<bool> used(end);
     ids_.reserve(entries.size());
-    for (const auto& [token, value] : entries.items()) {
-        const auto id = value.get<std::size_t>();
+    for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
+        const auto id = entry->get<std::size_t>();
         if (used[id]) {
-            return vocabulary->wrong(token,
+            return vocabulary->wrong(entry.key(),
                                      fmt::format("an id of its own (that of '{}' is the same)", tokens_[id]));
         }
         used[id] = true;
-        tokens_[id] = token;
+        tokens_[id] = entry.key();
         ids_.emplace(tokens_[id], static_cast<std::int32_t>(id));
     }
     return {};
@@ -70,7 +69,7 @@ Expected<> MergeModel::add_merge(const Fields& fields, std::size_t index, std::s
             "The file is damaged: download it again.");
     }
     // Of a pair that is listed twice the last place counts, as it does for the tokenizers library.
-    merges_[pair_key(left_id, right_id)] = {static_cast<std::int32_t>(index), id};
+    merges_.set(left_id, right_id, {static_cast<std::int32_t>(index), id});
     return {};
 }
 
