@@ -13,6 +13,7 @@ class CampaignRealTest : public QObject {
     void initTestCase() { qputenv("QUANTSCOPE_WORKER", QUANTSCOPE_BIN_DIR "/quantscope-worker"); }
     void schemesAreMeasuredEndToEnd();
     void aModelFolderWithoutAModelIsNamed();
+    void aTokenizerJsonGivesTheSameSamples();
 };
 
 void CampaignRealTest::schemesAreMeasuredEndToEnd() {
@@ -60,6 +61,35 @@ void CampaignRealTest::aModelFolderWithoutAModelIsNamed() {
     QCOMPARE(outcome.campaignId, 0);
     QVERIFY(outcome.error);
     QVERIFY2(outcome.error->message.find("config.json") != std::string::npos, outcome.error->message.c_str());
+}
+
+/// The demo model with its vocabulary as a tokenizer.json instead of a tokenizer.model.
+void CampaignRealTest::aTokenizerJsonGivesTheSameSamples() {
+    const QDir demo(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/resources/demo/model"));
+    const QTemporaryDir folder;
+    for (const char* name : {"config.json", "model.safetensors", "tokenizer_config.json"}) {
+        QVERIFY(QFile::copy(demo.filePath(QString::fromLatin1(name)), folder.filePath(QString::fromLatin1(name))));
+    }
+    QVERIFY(QFile::copy(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/tokenizers/demo/tokenizer.json"),
+                        folder.filePath(QStringLiteral("tokenizer.json"))));
+    QStringList samples;
+    for (const QString& model : {QStringLiteral("demo"), folder.path()}) {
+        CampaignFixture fixture;
+        storage::CampaignSpec spec = demoSpec();
+        spec.model = model;
+        spec.schemes = {QStringLiteral("fp16")};
+        spec.batchSizes = {8};
+        spec.limit = 8;
+        spec.sampling.maxNewTokens = 64;
+        spec.latency.enabled = false;
+        const auto outcome = fixture.start(spec);
+        QVERIFY2(!outcome.error, outcome.error ? outcome.error->message.c_str() : "");
+        if (samples.isEmpty()) {
+            samples = fixture.samples();
+            QCOMPARE(samples.size(), 8);
+        }
+        QCOMPARE(fixture.samples(), samples);
+    }
 }
 
 QTEST_GUILESS_MAIN(CampaignRealTest)

@@ -50,7 +50,7 @@ class TestTokenizerJson : public QObject {
   private Q_SLOTS:
     void families_data() {
         QTest::addColumn<QString>("name");
-        for (const char* name : {"gpt2", "llama3", "qwen2", "smollm", "llama", "llama-metaspace"}) {
+        for (const char* name : {"gpt2", "llama3", "qwen2", "smollm", "llama", "llama-metaspace", "demo"}) {
             QTest::newRow(name) << name;
         }
     }
