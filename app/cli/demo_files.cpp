@@ -36,10 +36,10 @@ Expected<> checkModelFolder(const QString& nameOrPath) {
         return {};
     }
     if (!QFileInfo(nameOrPath).isDir()) {
-        return make_error(
-            ErrorCode::bad_input,
-            QStringLiteral("There is no model folder %1.").arg(nameOrPath).toStdString(),
-            "Give a Hugging Face folder with config.json, *.safetensors and tokenizer.model, or demo.");
+        return make_error(ErrorCode::bad_input,
+                          QStringLiteral("There is no model folder %1.").arg(nameOrPath).toStdString(),
+                          "Give a Hugging Face folder with config.json, *.safetensors and tokenizer.model or "
+                          "tokenizer.json, or demo.");
     }
     return {};
 }

@@ -315,7 +315,8 @@ Expected<std::string> read_model_config_text(const std::filesystem::path& folder
     auto text = read_small_file(folder / "config.json", max_config_bytes);
     if (!text && text.error().code == ErrorCode::io) {
         text.error().hint =
-            "Choose a Hugging Face model folder: one with config.json, *.safetensors and tokenizer.model.";
+            "Choose a Hugging Face model folder: one with config.json, *.safetensors and tokenizer.model or "
+            "tokenizer.json.";
     }
     return text;
 }
