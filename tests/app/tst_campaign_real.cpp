@@ -68,10 +68,12 @@ void CampaignRealTest::aTokenizerJsonGivesTheSameSamples() {
     const QDir demo(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/resources/demo/model"));
     const QTemporaryDir folder;
     for (const char* name : {"config.json", "model.safetensors", "tokenizer_config.json"}) {
-        QVERIFY(QFile::copy(demo.filePath(QString::fromLatin1(name)), folder.filePath(QString::fromLatin1(name))));
+        QVERIFY(QFile::copy(demo.filePath(QString::fromLatin1(name)),
+                            folder.filePath(QString::fromLatin1(name))));
     }
-    QVERIFY(QFile::copy(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/tokenizers/demo/tokenizer.json"),
-                        folder.filePath(QStringLiteral("tokenizer.json"))));
+    QVERIFY(
+        QFile::copy(QStringLiteral(QUANTSCOPE_SOURCE_DIR "/tests/fixtures/tokenizers/demo/tokenizer.json"),
+                    folder.filePath(QStringLiteral("tokenizer.json"))));
     QStringList samples;
     for (const QString& model : {QStringLiteral("demo"), folder.path()}) {
         CampaignFixture fixture;
