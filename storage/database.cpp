@@ -4,11 +4,12 @@
 #include "storage/migrations.h"
 #include "storage/sql_error.h"
 
-#include <QDeadlineTimer>
 #include <QDir>
+#include <QFile>
 #include <QFileInfo>
 #include <QSqlError>
 #include <QThread>
+#include <QUrl>
 #include <atomic>
 
 namespace quantscope::storage {
@@ -57,25 +58,62 @@ Database::~Database() {
 Expected<std::unique_ptr<Database>> Database::open(const QString& path, OpenOptions options) {
     if (auto place = checkPlace(path, options.readOnly); !place)
         return tl::unexpected(place.error());
+    auto database = openAs(path, path, options);
+    if (database || !options.readOnly || database.error().kind != ErrorKind::ReadOnly)
+        return database;
+    auto untouched = openUntouched(path, options);
+    // A file that may not be read at all is better told by the first error.
+    return untouched || untouched.error().kind != ErrorKind::ReadOnly ? std::move(untouched)
+                                                                      : std::move(database);
+}
+
+Expected<std::unique_ptr<Database>> Database::openAs(const QString& path, const QString& name,
+                                                     const OpenOptions& options) {
+    // One patience for all of opening, whose steps would else wait one after the other.
+    const QDeadlineTimer deadline(options.busyTimeoutMs);
     std::unique_ptr<Database> database(new Database(path, uniqueConnectionName()));
-    auto opened =
-        database->connect(options).and_then([&] { return database->checkIdentity(); }).and_then([&] {
-            return options.readOnly ? requireCurrentVersion(*database) : database->prepareForWriting(options);
-        });
+    auto opened = database->connect(name, options).and_then([&] { return database->checkIdentity(); });
+    if (opened)
+        opened = options.readOnly ? requireCurrentVersion(*database) : database->prepareForWriting(deadline);
     if (!opened)
         return tl::unexpected(opened.error());
+    database->setBusyTimeout(options.busyTimeoutMs);
     return database;
 }
 
-Expected<> Database::connect(const OpenOptions& options) {
+Expected<std::unique_ptr<Database>> Database::openUntouched(const QString& path, const OpenOptions& options) {
+    const QString log = path + QStringLiteral("-wal");
+    if (QFileInfo(log).size() == 0) {
+        const QByteArray encoded = QUrl::toPercentEncoding(QFileInfo(path).absoluteFilePath(), "/");
+        return openAs(path, QStringLiteral("file:%1?immutable=1").arg(QString::fromLatin1(encoded)), options);
+    }
+    auto folder = std::make_unique<QTemporaryDir>();
+    const QString copy = folder->filePath(QStringLiteral("copy.db"));
+    if (!folder->isValid() || !QFile::copy(path, copy) || !QFile::copy(log, copy + QStringLiteral("-wal")))
+        return makeError(
+            ErrorKind::Io,
+            QStringLiteral("The database %1 lies in a folder that cannot be written and has commits "
+                           "in its -wal file, and no copy of both could be made in %2.")
+                .arg(path, QDir::tempPath()),
+            QStringLiteral("Free some space there, or copy the database and its -wal file to a "
+                           "folder that you may write to and name that with --db."));
+    return openAs(path, copy, options).map([&](std::unique_ptr<Database>&& database) {
+        database->copy_ = std::move(folder);
+        return std::move(database);
+    });
+}
+
+Expected<> Database::connect(const QString& name, const OpenOptions& options) {
     if (!QSqlDatabase::isDriverAvailable(QStringLiteral("QSQLITE")))
         return makeError(ErrorKind::Internal, QStringLiteral("Qt's SQLite driver is not installed."),
                          QStringLiteral("Install it (Debian: apt install libqt6sql6-sqlite)."));
     handle_ = QSqlDatabase::addDatabase(QStringLiteral("QSQLITE"), connectionName_);
-    handle_.setDatabaseName(path_);
+    handle_.setDatabaseName(name);
     QString connectOptions = QStringLiteral("QSQLITE_BUSY_TIMEOUT=%1").arg(options.busyTimeoutMs);
     if (options.readOnly)
         connectOptions += QStringLiteral(";QSQLITE_OPEN_READONLY");
+    if (name != path_)
+        connectOptions += QStringLiteral(";QSQLITE_OPEN_URI");
     handle_.setConnectOptions(connectOptions);
     if (!handle_.open())
         return tl::unexpected(sqlError(handle_.lastError(), path_, kOpening));
@@ -86,6 +124,10 @@ Expected<> Database::connect(const OpenOptions& options) {
         if (auto done = execute(pragma, {}, kOpening); !done)
             return tl::unexpected(done.error());
     return {};
+}
+
+void Database::setBusyTimeout(int milliseconds) {
+    (void)execute(QStringLiteral("PRAGMA busy_timeout = %1").arg(milliseconds), {}, kOpening);
 }
 
 /// Ours, or empty; before anything is written into a file of somebody else.
@@ -113,9 +155,10 @@ Expected<> Database::checkIdentity() {
         QStringLiteral("Choose another file with --db; this one was left as it is."));
 }
 
-Expected<> Database::prepareForWriting(const OpenOptions& options) {
+Expected<> Database::prepareForWriting(const QDeadlineTimer& deadline) {
+    const auto remaining = [&] { return static_cast<int>(deadline.remainingTime()); };
+    setBusyTimeout(remaining());
     // SQLite does not call its busy handler while it switches the journal mode.
-    const QDeadlineTimer deadline(options.busyTimeoutMs);
     auto mode = scalar(QStringLiteral("PRAGMA journal_mode = WAL"), {}, kOpening);
     while (!mode && mode.error().kind == ErrorKind::Locked && !deadline.hasExpired()) {
         QThread::msleep(20);
@@ -130,6 +173,7 @@ Expected<> Database::prepareForWriting(const OpenOptions& options) {
                            "journal mode wal, found %2.")
                 .arg(path_, mode->toString()),
             QStringLiteral("Choose a file on a local disk with --db."));
+    setBusyTimeout(remaining());
     return migrate(*this);
 }
 

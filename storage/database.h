@@ -3,8 +3,10 @@
 
 #include "storage/error.h"
 
+#include <QDeadlineTimer>
 #include <QSqlDatabase>
 #include <QSqlQuery>
+#include <QTemporaryDir>
 #include <QVariantList>
 #include <memory>
 
@@ -13,7 +15,7 @@ namespace quantscope::storage {
 /// How a connection is opened.
 struct OpenOptions {
     bool readOnly = false;
-    int busyTimeoutMs = 5000; ///< how long to wait for another program's transaction
+    int busyTimeoutMs = 4000; ///< how long to wait for another program's transaction; for all of opening
 };
 
 /// One SQLite connection to a Quantscope database: opened, checked and, when written to, migrated.
@@ -26,8 +28,11 @@ struct OpenOptions {
 /// A connection belongs to the thread that opened it, and must be destroyed there.
 class Database {
   public:
-    /// Opens `path`; creates it unless `readOnly`. Errors: NotFound, NotADatabase, Newer, Older (read-only
-    /// and in need of a migration), Corrupt, Locked, ReadOnly, DiskFull, Io.
+    /// Opens `path`; creates it unless `readOnly`. Reading works where SQLite may make no files beside it (a
+    /// folder that is read-only), too: the file is then taken as one that nobody changes; where commits wait
+    /// in its -wal file, a copy of both is read, as SQLite would leave them out. Errors: NotFound,
+    /// NotADatabase, Newer, Older (read-only and in need of a migration), Corrupt, Locked, ReadOnly,
+    /// DiskFull, Io.
     [[nodiscard]] static Expected<std::unique_ptr<Database>> open(const QString& path,
                                                                   OpenOptions options = {});
     ~Database();
@@ -35,6 +40,8 @@ class Database {
     Database& operator=(const Database&) = delete;
 
     [[nodiscard]] const QString& path() const { return path_; }
+
+    void setBusyTimeout(int milliseconds);
 
     /// Runs one statement with positional values. `doing` completes "... while {doing}" in an error.
     /// Null strings are bound as empty text; an invalid QVariant is NULL.
@@ -53,13 +60,18 @@ class Database {
 
   private:
     Database(QString path, QString connectionName);
-    [[nodiscard]] Expected<> connect(const OpenOptions& options);
+    [[nodiscard]] static Expected<std::unique_ptr<Database>> openAs(const QString& path, const QString& name,
+                                                                    const OpenOptions& options);
+    [[nodiscard]] static Expected<std::unique_ptr<Database>> openUntouched(const QString& path,
+                                                                           const OpenOptions& options);
+    [[nodiscard]] Expected<> connect(const QString& name, const OpenOptions& options);
     [[nodiscard]] Expected<> checkIdentity();
-    [[nodiscard]] Expected<> prepareForWriting(const OpenOptions& options);
+    [[nodiscard]] Expected<> prepareForWriting(const QDeadlineTimer& deadline);
 
     QString path_;
     QString connectionName_;
     QSqlDatabase handle_;
+    std::unique_ptr<QTemporaryDir> copy_; ///< what is read instead of `path_`, or nothing
 };
 
 /// A transaction that is rolled back unless committed. `Write` takes the write lock at once (BEGIN

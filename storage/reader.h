@@ -13,7 +13,7 @@ class Reader {
   public:
     /// Opens an existing file; one of an older version is migrated first, which needs it writable.
     [[nodiscard]] static Expected<std::unique_ptr<Reader>> open(const QString& path,
-                                                                int busyTimeoutMs = 5000);
+                                                                int busyTimeoutMs = 2000);
 
     /// Until the result is destroyed, all reads see the same moment.
     [[nodiscard]] Expected<Transaction> snapshot();

@@ -69,7 +69,9 @@ class Writer : public QObject {
         delivery->moveToThread(&thread_); // where it ends
         const bool accepted = enqueue([result, delivery, job = std::move(job)](Repositories* stored) mutable {
             result->emplace(stored ? job(*stored) : Result(tl::unexpected(stoppedError())));
+            const Expected<> outcome = outcomeOf(**result); // it is the receiver's after the next line
             Q_EMIT delivery->ready();
+            return outcome;
         });
         if (!accepted) {
             result->emplace(tl::unexpected(stoppedError()));
@@ -85,12 +87,23 @@ class Writer : public QObject {
         auto promise = std::make_shared<std::promise<Result>>();
         auto result = promise->get_future();
         const bool accepted = enqueue([promise, job = std::move(job)](Repositories* stored) mutable {
-            promise->set_value(stored ? job(*stored) : Result(tl::unexpected(stoppedError())));
+            Result done = stored ? job(*stored) : Result(tl::unexpected(stoppedError()));
+            const Expected<> outcome = outcomeOf(done);
+            promise->set_value(std::move(done));
+            return outcome;
         });
         return accepted ? result.get() : Result(tl::unexpected(stoppedError()));
     }
 
     [[nodiscard]] int pending() const { return pending_.load(); } ///< jobs given and not begun
+
+    /// Whether more is waiting to be stored than should be given on top (maxPending jobs or maxPendingBytes
+    /// of text): whoever reads what is to be stored waits for drained(), so that a flood does not fill
+    /// memory. Nothing is ever refused.
+    [[nodiscard]] bool saturated();
+    static constexpr int maxPending = 512;
+    static constexpr qint64 maxPendingBytes = 16LL * 1024 * 1024;
+
     void flush(); ///< waits until all jobs given before are finished
     void stop();  ///< finishes the jobs given before, closes the database and ends the thread; later jobs are
                   ///< refused
@@ -101,14 +114,23 @@ class Writer : public QObject {
     void metricsStored(qint64 runId);
     void statusStored(qint64 campaignId, qint64 runId); ///< one of them is 0
     void failed(const quantscope::storage::Error& error);
+    void drained(); ///< after saturated() said so: half of it is stored
 
   private:
     class Connection; ///< what lives on the thread
-    using Task = std::function<void(Repositories*)>;
+    /// Does a job and says what became of it; without repositories the writer has stopped.
+    using Task = std::function<Expected<>(Repositories*)>;
 
     explicit Writer(QString path);
-    [[nodiscard]] bool enqueue(Task task);
+    [[nodiscard]] bool enqueue(Task task, qint64 bytes = 0);
+    void post(Job job, qint64 bytes);
+    void run(const Task& task, qint64 bytes);
+    [[nodiscard]] bool isOver(int jobs, qint64 bytes) const;
     [[nodiscard]] static Error stoppedError();
+    template<class T>
+    static Expected<> outcomeOf(const Expected<T>& result) {
+        return result ? Expected<>() : tl::unexpected(result.error());
+    }
 
     QString path_;
     QThread thread_;
@@ -117,6 +139,8 @@ class Writer : public QObject {
     QMutex gate_;                            ///< orders enqueue() against stop()
     bool accepting_ = true;
     std::atomic<int> pending_{0};
+    std::atomic<qint64> pendingBytes_{0};
+    std::atomic<bool> saturated_{false}; ///< drained() is owed
 };
 
 } // namespace quantscope::storage

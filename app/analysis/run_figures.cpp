@@ -7,7 +7,6 @@
 #include "engine/stats/wilson.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace quantscope::analysis {
@@ -30,8 +29,8 @@ void addAccuracy(storage::RunSummary& summary, const QList<storage::SampleVerdic
     }
     summary.passAt1 = summary.passAtK.value(1);
     const int count = static_cast<int>(problems.size());
-    const int passed = static_cast<int>(std::lround(summary.passAt1 * count));
-    const stats::Interval interval = stats::wilson_interval(passed, count);
+    const stats::Interval interval =
+        stats::wilson_interval(std::min(summary.passAt1 * count, static_cast<double>(count)), count);
     summary.passAt1Interval = {interval.low, interval.high};
 }
 

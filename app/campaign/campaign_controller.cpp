@@ -14,6 +14,14 @@ CampaignController::CampaignController(storage::Writer& writer, QObject* parent)
     connect(&writer_, &storage::Writer::failed, this, [this](const storage::Error& error) {
         if (isRunning() && state_ != State::Ending) {
             conclude(appError(error)); // a full disk: what is stored stays, nothing more can be
+            if (worker_) {
+                worker_->terminate(); // so nothing that it would still finish is worth waiting for
+            }
+        }
+    });
+    connect(&writer_, &storage::Writer::drained, this, [this] {
+        if (worker_) {
+            worker_->setReading(true);
         }
     });
 }

@@ -64,6 +64,9 @@ void CampaignController::onEvent(const protocol::Event& event) {
         return; // late news of a campaign that is over
     }
     std::visit([this](const auto& body) { on(body); }, event.body);
+    if (worker_ && state_ != State::Ending && writer_.saturated()) {
+        worker_->setReading(false); // until drained(): a worker may speak faster than a disk stores
+    }
 }
 
 void CampaignController::on(const protocol::HelloEvent& hello) {

@@ -5,6 +5,7 @@
 
 #include <QPointer>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 
@@ -25,7 +26,7 @@ WorkerProcess::WorkerProcess(WorkerCommand command, WorkerPatience patience, QOb
     connect(&silence_, &QTimer::timeout, this, &WorkerProcess::onSilence);
     connect(&notice_, &QTimer::timeout, this,
             [this] { Q_EMIT waiting(static_cast<int>((clock_.elapsed() + 500) / 1000), lastWords()); });
-    connect(&process_, &QProcess::readyReadStandardOutput, this, &WorkerProcess::readOutput);
+    connect(&output_, &OutputPipe::readyRead, this, &WorkerProcess::readOutput);
     connect(&process_, &QProcess::readyReadStandardError, this, &WorkerProcess::readLog);
     connect(&process_, &QProcess::finished, this, &WorkerProcess::onFinished);
     connect(&process_, &QProcess::errorOccurred, this, [this](QProcess::ProcessError error) {
@@ -33,9 +34,13 @@ WorkerProcess::WorkerProcess(WorkerCommand command, WorkerPatience patience, QOb
             onStartFailed();
         }
     });
+    process_.setStandardOutputFile(QProcess::nullDevice()); // replaced by ours below
     // Ctrl-C reaches the whole foreground process group, but the worker is to end by request, so that the
     // samples in flight are finished. (A process group of its own would cut ssh off from the terminal.)
-    process_.setChildProcessModifier([] { std::signal(SIGINT, SIG_IGN); });
+    process_.setChildProcessModifier([this] {
+        output_.becomeStdout();
+        std::signal(SIGINT, SIG_IGN);
+    });
 }
 
 WorkerProcess::~WorkerProcess() {
@@ -49,7 +54,17 @@ WorkerProcess::~WorkerProcess() {
 
 void WorkerProcess::start() {
     clock_.start();
+    if (!output_.open()) {
+        error_ = sentence(
+            ErrorCode::io,
+            QStringLiteral("The worker could not be started: no pipe can be made for what it says (%1).")
+                .arg(QString::fromLocal8Bit(strerror(errno))),
+            QStringLiteral("Close other programs, or raise the limit of open files (ulimit -n)."));
+        QTimer::singleShot(0, this, &WorkerProcess::end); // never from inside start()
+        return;
+    }
     process_.start(command_.program, command_.arguments);
+    output_.closeWriteEnd();
     if (helloLimitMs() > 0) {
         silence_.start(helloLimitMs());
     }
@@ -76,6 +91,7 @@ void WorkerProcess::shutdown() {
     }
     static_cast<void>(send(protocol::ShutdownRequest{}));
     process_.closeWriteChannel();
+    setReading(true); // one that waits for its pipe could not hear this
     QTimer::singleShot(patience_.shutdownMs, this, &WorkerProcess::terminate);
 }
 
@@ -88,8 +104,38 @@ void WorkerProcess::kill() {
     process_.kill();
 }
 
+void WorkerProcess::setReading(bool reading) {
+    if (reading == reading_ || finished_) {
+        return;
+    }
+    reading_ = reading;
+    output_.setReading(reading);
+    if (!reading) {
+        silence_.stop();
+        return;
+    }
+    if (stream_.greeted()) {
+        silence_.start(patience_.silenceMs);
+    }
+    QMetaObject::invokeMethod(this, &WorkerProcess::deliver, Qt::QueuedConnection);
+}
+
+/// What an ended worker left in the pipe; no more than a MiB, as a child of its own may still write there.
+void WorkerProcess::readRest() {
+    reading_ = true;
+    for (int piece = 0; piece < 16; ++piece) {
+        const QByteArray bytes = output_.read();
+        if (bytes.isEmpty()) {
+            return;
+        }
+        if (!error_) {
+            stream_.feed({bytes.constData(), static_cast<std::size_t>(bytes.size())});
+        }
+    }
+}
+
 void WorkerProcess::readOutput() {
-    const QByteArray bytes = process_.readAllStandardOutput();
+    const QByteArray bytes = output_.read();
     if (bytes.isEmpty() || error_) {
         return;
     }
@@ -98,13 +144,15 @@ void WorkerProcess::readOutput() {
     deliver();
     if (self && stream_.greeted() && !error_) {
         notice_.stop();
-        silence_.start(patience_.silenceMs);
+        if (reading_) {
+            silence_.start(patience_.silenceMs);
+        }
     }
 }
 
 void WorkerProcess::deliver() {
     const QPointer<WorkerProcess> self(this); // a receiver may delete us
-    while (!error_) {
+    while (!error_ && reading_) {
         auto item = stream_.next();
         if (!item) {
             return;
@@ -139,7 +187,9 @@ void WorkerProcess::readLog() {
 void WorkerProcess::onFinished(int exitCode, QProcess::ExitStatus status) {
     const QPointer<WorkerProcess> self(this);
     readLog();
-    readOutput();
+    readRest();
+    finished_ = true;
+    deliver();
     if (!self) {
         return;
     }

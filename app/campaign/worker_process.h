@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include "app/campaign/output_pipe.h"
 #include "app/campaign/worker_command.h"
 #include "engine/protocol/event_stream.h"
 
@@ -46,6 +47,10 @@ class WorkerProcess : public QObject {
     void terminate();
     void kill();
 
+    /// false: reads no more of what it says, so that it has to wait once the pipe is full (64 KiB), and does
+    /// not count its silence. What was read is told first when reading goes on.
+    void setReading(bool reading);
+
     [[nodiscard]] bool greeted() const { return stream_.greeted(); }
     [[nodiscard]] qint64 processId() const { return process_.processId(); }
 
@@ -59,6 +64,7 @@ class WorkerProcess : public QObject {
 
   private:
     void readOutput();
+    void readRest();
     void readLog();
     void deliver();
     void onFinished(int exitCode, QProcess::ExitStatus status);
@@ -75,6 +81,7 @@ class WorkerProcess : public QObject {
     WorkerCommand command_;
     WorkerPatience patience_;
     QProcess process_;
+    OutputPipe output_;
     QTimer silence_;
     QTimer notice_;
     QElapsedTimer clock_; ///< since start()
@@ -82,6 +89,8 @@ class WorkerProcess : public QObject {
     QByteArray log_;
     std::optional<Error> error_; ///< the first thing that went wrong
     bool shutdownAsked_ = false;
+    bool reading_ = true;
+    bool finished_ = false; ///< the process; what it left behind is told without a pause
     bool ended_ = false;
 };
 

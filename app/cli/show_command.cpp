@@ -44,7 +44,8 @@ int compareRuns(const CompareOptions& options) {
             "No run can be compared: none has the baseline's scheme beside it at its batch size.\n"));
         return 0;
     }
-    print(table.toText() + QLatin1Char('\n') + summary->headline + QLatin1Char('\n'));
+    print(table.toText() + QLatin1Char('\n') + comparisonNote(*summary) + QLatin1Char('\n') +
+          summary->headline + QLatin1Char('\n'));
     return 0;
 }
 

@@ -120,6 +120,21 @@ TextTable comparisonTable(const storage::CampaignSummary& summary) {
     return table;
 }
 
+QString comparisonNote(const storage::CampaignSummary& summary) {
+    for (const RunSummary& run : summary.runs) {
+        if (const Comparison* comparison = ui::passComparison(run)) {
+            return QStringLiteral(
+                       "Interval, p (Holm) and verdict are one method, on the problems that both runs have "
+                       "scored, and hold over %1 together; the same verdicts at several batch "
+                       "sizes are one comparison.\n")
+                .arg(comparison->comparisons == 1
+                         ? QStringLiteral("1 comparison")
+                         : QStringLiteral("%1 comparisons").arg(comparison->comparisons));
+        }
+    }
+    return {};
+}
+
 TextTable comparisonCsvTable(const storage::CampaignSummary& summary) {
     TextTable table;
     for (const char* title :
@@ -167,6 +182,12 @@ QString campaignLines(const storage::Campaign& campaign) {
         const QString limit =
             campaign.spec.limit > 0 ? QStringLiteral(", first %1").arg(campaign.spec.limit) : QString();
         lines << QStringLiteral("Problems: %1%2").arg(ui::problemsName(campaign.spec), limit);
+    }
+    const storage::LatencySettings& latency = campaign.spec.latency;
+    if (latency.enabled) {
+        lines << QStringLiteral("Latency: %1 timed rounds, prompts of %2 and outputs of %3 tokens")
+                     .arg(QString::number(latency.requests), QString::number(latency.promptTokens),
+                          QString::number(latency.outputTokens));
     }
     const QString device = campaign.deviceDetail.isEmpty()
                                ? campaign.deviceName

@@ -10,9 +10,12 @@ namespace quantscope::cli {
 /// baseline.
 TextTable runTable(const storage::CampaignSummary& summary);
 
-/// One line a comparison: difference with interval, McNemar's p before and after Holm, flipped problems,
+/// One line a comparison: difference with interval, p before and after Holm, flipped problems,
 /// ratios.
 TextTable comparisonTable(const storage::CampaignSummary& summary);
+
+/// What comparisonTable()'s intervals and verdicts hold over, as a sentence; empty without a comparison.
+QString comparisonNote(const storage::CampaignSummary& summary);
 
 /// comparisonTable() for programs: plain numbers, units in the column names, empty where there is no data.
 TextTable comparisonCsvTable(const storage::CampaignSummary& summary);

@@ -16,14 +16,28 @@ constexpr int stopPatienceMs = 5000;
 
 DesktopSession::DesktopSession(ui::MainWindow& window, storage::Writer& writer, storage::Id campaignId,
                                QObject* parent)
-    : QObject(parent), window_(window), writer_(writer), controller_(writer), summaries_(writer.path()),
-      shownCampaign_(campaignId) {
+    : DesktopSession(window, &writer, writer.path(), campaignId, parent) {}
+
+DesktopSession::DesktopSession(ui::MainWindow& window, const QString& database, const storage::Error& whyNot,
+                               storage::Id campaignId, QObject* parent)
+    : DesktopSession(window, nullptr, database, campaignId, parent) {
+    whyNot_ = whyNot;
+    window_.showNotice(
+        QStringLiteral("Nothing can be run here, only looked at. %1 %2").arg(whyNot.message, whyNot.hint));
+}
+
+DesktopSession::DesktopSession(ui::MainWindow& window, storage::Writer* writer, const QString& database,
+                               storage::Id campaignId, QObject* parent)
+    : QObject(parent), window_(window), summaries_(database), shownCampaign_(campaignId) {
+    if (writer != nullptr) {
+        controller_ = std::make_unique<campaign::CampaignController>(*writer);
+        connectController(*writer);
+    }
     refreshTimer_.setSingleShot(true);
     refreshTimer_.setInterval(refreshMs);
     connect(&refreshTimer_, &QTimer::timeout, this, &DesktopSession::refresh);
     setPatience({});
     connectWindow();
-    connectController();
     connect(&summaries_, &SummaryService::campaignsReady, &window_, &ui::MainWindow::setCampaigns);
     connect(&summaries_, &SummaryService::summaryReady, this,
             [this](const storage::CampaignSummary& summary) {
@@ -51,27 +65,32 @@ DesktopSession::DesktopSession(ui::MainWindow& window, storage::Writer& writer, 
 }
 
 DesktopSession::~DesktopSession() {
-    if (!controller_.isRunning()) {
+    if (!controller_ || !controller_->isRunning()) {
         return;
     }
     QEventLoop loop;
-    connect(&controller_, &campaign::CampaignController::finished, &loop, &QEventLoop::quit);
+    connect(controller_.get(), &campaign::CampaignController::finished, &loop, &QEventLoop::quit);
     QTimer::singleShot(stopPatienceMs, &loop, &QEventLoop::quit);
-    controller_.cancel();
-    controller_.cancel(); // at once: nobody watches any more
+    controller_->cancel();
+    controller_->cancel(); // at once: nobody watches any more
     loop.exec();
 }
 
 void DesktopSession::setPatience(campaign::WorkerPatience patience) {
     probe_.setPatience(patience);
     patience.remoteHelloMs = 0;
-    controller_.setPatience(patience);
+    if (controller_) {
+        controller_->setPatience(patience);
+    }
 }
 
 void DesktopSession::connectWindow() {
     using ui::MainWindow;
     connect(&window_, &MainWindow::startRequested, this, &DesktopSession::start);
-    connect(&window_, &MainWindow::stopRequested, &controller_, &campaign::CampaignController::cancel);
+    if (controller_) {
+        connect(&window_, &MainWindow::stopRequested, controller_.get(),
+                &campaign::CampaignController::cancel);
+    }
     connect(&window_, &MainWindow::resumeRequested, this, &DesktopSession::resume);
     connect(&window_, &MainWindow::campaignSelected, this,
             [this](storage::Id campaignId) { show(campaignId, 0); });
@@ -93,31 +112,41 @@ void DesktopSession::connectWindow() {
     });
 }
 
-void DesktopSession::connectController() {
+void DesktopSession::connectController(storage::Writer& writer) {
     using campaign::CampaignController;
     const auto showHost = [this](const storage::HostInfo& host) {
         hostAnswered_ = true;
         window_.setHostInfo(host);
     };
     connect(&probe_, &HostProbe::hostKnown, this, showHost);
-    connect(&controller_, &CampaignController::hostKnown, this, showHost);
-    connect(&controller_, &CampaignController::awaiting, &window_, &ui::MainWindow::showAwaited);
-    connect(&controller_, &CampaignController::progressed, &window_, &ui::MainWindow::setProgress);
-    connect(&controller_, &CampaignController::notice, &window_, &ui::MainWindow::showNotice);
-    connect(&controller_, &CampaignController::finished, this, &DesktopSession::onFinished);
-    connect(&controller_, &CampaignController::campaignStarted, this, [this](storage::Id campaignId) {
+    connect(controller_.get(), &CampaignController::hostKnown, this, showHost);
+    connect(controller_.get(), &CampaignController::awaiting, &window_, &ui::MainWindow::showAwaited);
+    connect(controller_.get(), &CampaignController::progressed, &window_, &ui::MainWindow::setProgress);
+    connect(controller_.get(), &CampaignController::notice, &window_, &ui::MainWindow::showNotice);
+    connect(controller_.get(), &CampaignController::finished, this, &DesktopSession::onFinished);
+    connect(controller_.get(), &CampaignController::campaignStarted, this, [this](storage::Id campaignId) {
         summaries_.requestCampaigns();
         show(campaignId, campaignId == shownCampaign_ ? shownBaseline_ : 0);
     });
     // From the storage thread, hence queued: what is shown is on the disk.
-    connect(&writer_, &storage::Writer::sampleStored, this, &DesktopSession::markDirty);
-    connect(&writer_, &storage::Writer::latencyStored, this, &DesktopSession::markDirty);
-    connect(&writer_, &storage::Writer::metricsStored, this, &DesktopSession::markDirty);
-    connect(&writer_, &storage::Writer::statusStored, this, &DesktopSession::markDirty);
-    connect(&writer_, &storage::Writer::statusStored, &summaries_, &SummaryService::requestCampaigns);
+    connect(&writer, &storage::Writer::sampleStored, this, &DesktopSession::markDirty);
+    connect(&writer, &storage::Writer::latencyStored, this, &DesktopSession::markDirty);
+    connect(&writer, &storage::Writer::metricsStored, this, &DesktopSession::markDirty);
+    connect(&writer, &storage::Writer::statusStored, this, &DesktopSession::markDirty);
+    connect(&writer, &storage::Writer::statusStored, &summaries_, &SummaryService::requestCampaigns);
+}
+
+bool DesktopSession::canRun() {
+    if (!controller_) {
+        window_.showError(whyNot_.message, whyNot_.hint);
+    }
+    return controller_ != nullptr;
 }
 
 void DesktopSession::start(storage::CampaignSpec spec) {
+    if (!canRun()) {
+        return;
+    }
     const QString demo = QStringLiteral("demo");
     if (spec.launcher.isEmpty()) { // a resume may come from another working folder
         spec.model = spec.model == demo ? demo : QFileInfo(spec.model).absoluteFilePath();
@@ -129,12 +158,15 @@ void DesktopSession::start(storage::CampaignSpec spec) {
         spec.name = campaign::defaultCampaignName(spec);
     }
     beginCampaign();
-    controller_.start(spec);
+    controller_->start(spec);
 }
 
 void DesktopSession::resume(storage::Id campaignId) {
+    if (!canRun()) {
+        return;
+    }
     beginCampaign();
-    controller_.resume(campaignId);
+    controller_->resume(campaignId);
 }
 
 void DesktopSession::beginCampaign() {

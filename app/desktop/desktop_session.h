@@ -9,6 +9,8 @@
 #include <QObject>
 #include <QTimer>
 
+#include <memory>
+
 namespace quantscope::desktop {
 
 /// Connects the window with the campaign controller, storage and the worker: the only object that knows them
@@ -17,23 +19,29 @@ class DesktopSession : public QObject {
     Q_OBJECT
 
   public:
-    /// `campaignId` is shown first; 0 is the newest.
+    /// `campaignId` is shown first; 0 is the newest. Without a writer the window shows what is stored in
+    /// `database` and says `whyNot` where something would be run.
     DesktopSession(ui::MainWindow& window, storage::Writer& writer, storage::Id campaignId,
                    QObject* parent = nullptr);
+    DesktopSession(ui::MainWindow& window, const QString& database, const storage::Error& whyNot,
+                   storage::Id campaignId, QObject* parent = nullptr);
     ~DesktopSession() override; ///< stops a campaign that runs; what was measured is stored
 
     /// Starts a campaign, or goes on with a stored one, as the window's buttons do.
     void start(storage::CampaignSpec spec);
     void resume(storage::Id campaignId);
 
-    [[nodiscard]] campaign::CampaignController& controller() { return controller_; }
+    [[nodiscard]] campaign::CampaignController& controller() { return *controller_; } ///< with a writer only
     /// How long a worker may be silent. A campaign behind a launcher waits for its hello until the user stops
     /// it.
     void setPatience(campaign::WorkerPatience patience);
 
   private:
+    DesktopSession(ui::MainWindow& window, storage::Writer* writer, const QString& database,
+                   storage::Id campaignId, QObject* parent);
     void connectWindow();
-    void connectController();
+    void connectController(storage::Writer& writer);
+    [[nodiscard]] bool canRun();
     void beginCampaign();
     void show(storage::Id campaignId, storage::Id baselineRunId);
     void markDirty();
@@ -41,8 +49,8 @@ class DesktopSession : public QObject {
     void onFinished(const campaign::CampaignOutcome& outcome);
 
     ui::MainWindow& window_;
-    storage::Writer& writer_;
-    campaign::CampaignController controller_;
+    std::unique_ptr<campaign::CampaignController> controller_; ///< none where nothing can be stored
+    storage::Error whyNot_;
     SummaryService summaries_;
     HostProbe probe_;
     QTimer refreshTimer_;       ///< at most two summaries a second while samples stream in

@@ -6,11 +6,13 @@
 #include "app/cli/stored_campaign.h"
 #include "app/desktop/demo_campaign.h"
 #include "app/desktop/desktop_session.h"
+#include "storage/reader.h"
 
 #include <QApplication>
 #include <QFileInfo>
 #include <QMessageBox>
 
+#include <memory>
 #include <optional>
 
 namespace quantscope::desktop {
@@ -27,9 +29,11 @@ int runWindow(const cli::WindowOptions& options) {
     if (const auto made = cli::makeFolder(QFileInfo(options.database).absolutePath()); !made) {
         return refuse(made.error());
     }
-    auto writer = campaign::appExpected(storage::Writer::open(options.database));
-    if (!writer) {
-        return refuse(writer.error());
+    auto writer = storage::Writer::open(options.database);
+    const bool onlyLook = !writer && writer.error().kind == storage::ErrorKind::ReadOnly &&
+                          storage::Reader::open(options.database).has_value();
+    if (!writer && !onlyLook) {
+        return refuse(campaign::appError(writer.error()));
     }
     std::optional<storage::Campaign> demo;
     if (options.demo) {
@@ -40,14 +44,17 @@ int runWindow(const cli::WindowOptions& options) {
         demo = *stored;
     }
     ui::MainWindow window;
-    DesktopSession session(window, **writer, demo ? demo->id : options.campaignId);
+    const storage::Id shown = demo ? demo->id : options.campaignId;
+    const auto session =
+        onlyLook ? std::make_unique<DesktopSession>(window, options.database, writer.error(), shown)
+                 : std::make_unique<DesktopSession>(window, **writer, shown);
     window.show();
     if (options.demo) {
         window.setCampaignSpec(demoSpec());
         if (!demo) {
-            session.start(demoSpec());
+            session->start(demoSpec());
         } else if (demo->status != storage::RunStatus::Done) {
-            session.resume(demo->id);
+            session->resume(demo->id);
         }
     }
     return QApplication::exec();

@@ -18,11 +18,11 @@ double normal_quantile_two_sided(double confidence) {
     return 0.5 * (low + high);
 }
 
-Interval wilson_interval(int passed, int n, double confidence) {
-    if (n <= 0 || passed < 0 || passed > n)
+Interval wilson_interval(double passed, int n, double confidence) {
+    if (n <= 0 || !(passed >= 0) || passed > n)
         return {0.0, 1.0};
     const double z = normal_quantile_two_sided(confidence);
-    const double p = static_cast<double>(passed) / n;
+    const double p = passed / n;
     const double z2_n = z * z / n;
     const double centre = (p + z2_n / 2) / (1 + z2_n);
     const double half = z / (1 + z2_n) * std::sqrt(p * (1 - p) / n + z2_n / (4.0 * n));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/app/campaign_fixture.h"
 
+#include <QElapsedTimer>
 #include <QFile>
+#include <QTimer>
 
 #include <csignal>
 
@@ -97,6 +99,8 @@ class CampaignControllerTest : public QObject {
     void aFaultIsASentenceAndAResumeMendsIt();
     void aWorkerThatIsKilledOnceIsStartedAgain();
     void cancelKeepsWhatIsThereAndCanBeResumed();
+    void aFloodWaitsInThePipe();
+    void aDatabaseThatIsLockedMeanwhileEndsTheCampaign();
     void anotherProtocolVersionIsRefused();
     void aMissingWorkerIsNamed();
     void unknownSchemesAreRefusedBeforeAnythingIsStored();
@@ -252,6 +256,55 @@ void CampaignControllerTest::cancelKeepsWhatIsThereAndCanBeResumed() {
     outcome = fixture.resume(outcome.campaignId);
     QCOMPARE(outcome.status, RunStatus::Done);
     QCOMPARE(fixture.samples().size(), 2 * recorded().problems);
+}
+
+/// The reading stops while the storage queue is full: 200,000 events waited in memory before.
+void CampaignControllerTest::aFloodWaitsInThePipe() {
+    useFake("flood", 20);
+    CampaignFixture fixture;
+    int most = 0;
+    int told = 0;
+    bool cancelled = false;
+    connect(fixture.controller.get(), &CampaignController::progressed, this, [&] {
+        most = std::max(most, cancelled ? 0 : fixture.writer->pending());
+        ++told;
+    });
+    QTimer::singleShot(1500, fixture.controller.get(), [&] {
+        cancelled = true; // what an ended worker left in its pipe is taken without a pause
+        fixture.controller->cancel();
+        fixture.controller->cancel(); // at once: the worker waits for its pipe
+    });
+    const CampaignOutcome outcome = fixture.start(recordedSpec());
+    QCOMPARE(outcome.status, RunStatus::Cancelled);
+    QVERIFY2(told > storage::Writer::maxPending, qPrintable(QString::number(told))); // it was a flood
+    // The event that fills the queue is the last one told.
+    QVERIFY2(most <= storage::Writer::maxPending + 3, qPrintable(QString::number(most)));
+}
+
+/// One patience for all that waits to be stored, and the sentence.
+void CampaignControllerTest::aDatabaseThatIsLockedMeanwhileEndsTheCampaign() {
+    useFake("none", 0, 5);
+    CampaignFixture fixture;
+    std::unique_ptr<storage::Database> other;
+    std::optional<storage::Transaction> lock;
+    QElapsedTimer waited;
+    connect(fixture.writer.get(), &storage::Writer::sampleStored, fixture.controller.get(), [&] {
+        if (!lock) {
+            auto opened = storage::Database::open(fixture.database());
+            QVERIFY(opened);
+            other = *std::move(opened);
+            auto begun = storage::Transaction::begin(*other, QStringLiteral("holding it"));
+            QVERIFY(begun);
+            lock.emplace(*std::move(begun));
+            waited.start();
+        }
+    });
+    const CampaignOutcome outcome = fixture.start(recordedSpec());
+    QVERIFY(lock.has_value());
+    QVERIFY2(waited.elapsed() < 10'000, qPrintable(QString::number(waited.elapsed())));
+    QVERIFY2(messageOf(outcome).contains(QStringLiteral("stayed locked by another program")),
+             qPrintable(messageOf(outcome)));
+    lock.reset();
 }
 
 void CampaignControllerTest::anotherProtocolVersionIsRefused() {

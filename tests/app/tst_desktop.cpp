@@ -5,6 +5,7 @@
 #include "storage/writer.h"
 #include "ui/results/message_banner.h"
 
+#include <QDir>
 #include <QElapsedTimer>
 #include <QFileInfo>
 #include <QLabel>
@@ -16,6 +17,8 @@
 #include <QTest>
 
 #include <ctime>
+#include <optional>
+#include <unistd.h>
 
 using namespace quantscope;
 
@@ -45,6 +48,21 @@ class LongestTurn : public QObject {
     double last_ = cpuMs();
 };
 
+/// Permissions do not stop root.
+class AsNobody {
+  public:
+    AsNobody() : wasRoot_(geteuid() == 0 && seteuid(65534) == 0) {}
+    ~AsNobody() {
+        if (wasRoot_ && seteuid(0) != 0) {
+            qFatal("root is not root again");
+        }
+    }
+    Q_DISABLE_COPY_MOVE(AsNobody)
+
+  private:
+    bool wasRoot_;
+};
+
 } // namespace
 
 /// The window with the real controller, storage and worker on the demo model: what a user does on the first
@@ -60,6 +78,7 @@ class DesktopTest : public QObject {
     void stopEndsTheCampaign();
     void aStoredCampaignIsShownAgain();
     void closingTheWindowStopsTheWorker();
+    void aReadOnlyFolderIsLookedAt();
     void theDemoIsFoundAgain();
     void aHostThatDoesNotAnswerIsShownAndCanBeLeft();
     void aHostThatRefusesIsShown();
@@ -196,6 +215,37 @@ void DesktopTest::closingTheWindowStopsTheWorker() {
     const auto campaigns =
         writer_->call([](storage::Repositories& repositories) { return repositories.campaigns.list(); });
     QCOMPARE(campaigns->first().status, storage::RunStatus::Cancelled);
+}
+
+void DesktopTest::aReadOnlyFolderIsLookedAt() {
+    session_.reset();
+    const QString folder = folder_->filePath(QStringLiteral("shared"));
+    QVERIFY(QDir().mkpath(folder));
+    const QString database = folder + QStringLiteral("/test.db");
+    {
+        auto writer = storage::Writer::open(database);
+        QVERIFY(writer);
+        QVERIFY(
+            (*writer)->call([&](storage::Repositories& stored) { return stored.campaigns.create(spec()); }));
+    }
+    const auto reading = QFileDevice::ReadOwner | QFileDevice::ExeOwner | QFileDevice::ReadGroup |
+                         QFileDevice::ExeGroup | QFileDevice::ReadOther | QFileDevice::ExeOther;
+    QVERIFY(QFile::setPermissions(folder_->path(), reading | QFileDevice::WriteOwner));
+    QVERIFY(QFile::setPermissions(folder, reading));
+    std::optional<AsNobody> nobody(std::in_place);
+    const auto writer = storage::Writer::open(database);
+    if (!writer) {
+        session_ = std::make_unique<desktop::DesktopSession>(*window_, database, writer.error(), 0);
+        auto* table = window_->findChild<QTableView*>();
+        QTRY_COMPARE_WITH_TIMEOUT(table->model()->rowCount(), spec().schemes.size(), 10'000);
+        QVERIFY2(banner().contains(QStringLiteral("only looked at")), qPrintable(banner()));
+        session_->start(spec());
+        QVERIFY2(banner().contains(QStringLiteral("cannot be")), qPrintable(banner()));
+        session_.reset();
+    }
+    nobody.reset();
+    QVERIFY(QFile::setPermissions(folder, reading | QFileDevice::WriteOwner));
+    QVERIFY(!writer && writer.error().kind == storage::ErrorKind::ReadOnly);
 }
 
 void DesktopTest::theDemoIsFoundAgain() {

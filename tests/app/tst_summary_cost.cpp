@@ -103,6 +103,7 @@ class SummaryCostTest : public QObject {
   private Q_SLOTS:
     void initTestCase();
     void aRefreshCostsLittle();
+    void aVerdictThatChangesInPlaceIsSeen();
 
   private:
     QTemporaryDir dir_;
@@ -193,6 +194,24 @@ void SummaryCostTest::aRefreshCostsLittle() {
         QCOMPARE(kept->runs[i].tpotMs.p99, anew->runs[i].tpotMs.p99);
         QCOMPARE(kept->runs[i].comparison.has_value(), anew->runs[i].comparison.has_value());
     }
+}
+
+void SummaryCostTest::aVerdictThatChangesInPlaceIsSeen() {
+    storage::Repositories stored(*database_);
+    CampaignData data;
+    QVERIFY(refreshCampaignData(reader_->repositories, campaign_, data));
+    const int revision = data.runs[3].revision;
+    const int passed = summarize(data).runs[3].samplesPassed;
+    const storage::SampleVerdict& sample = data.runs[3].samples[17];
+    const bool passes = sample.verdict == storage::Verdict::Passed;
+    QVERIFY(stored.samples.setVerdict(data.runs[3].run.id, {sample.taskId, sample.sampleIndex},
+                                      passes ? storage::Verdict::Failed : storage::Verdict::Passed, {}));
+    QVERIFY(refreshCampaignData(reader_->repositories, campaign_, data));
+    QVERIFY(data.runs[3].revision != revision);
+    QCOMPARE(summarize(data).runs[3].samplesPassed, passed + (passes ? -1 : 1));
+    const int unchanged = data.runs[3].revision;
+    QVERIFY(refreshCampaignData(reader_->repositories, campaign_, data));
+    QCOMPARE(data.runs[3].revision, unchanged);
 }
 
 QTEST_GUILESS_MAIN(SummaryCostTest)

@@ -58,10 +58,14 @@ int insert(const QString& path, Id runId, int count) {
     return 0;
 }
 
-int hold(const QString& path) {
+int hold(const QString& path, const QString& lockingMode) {
     auto database = Database::open(path);
     if (!database)
         return fail(database.error());
+    const auto mode = (*database)->execute(QStringLiteral("PRAGMA locking_mode = ") + lockingMode, {},
+                                           QStringLiteral("choosing the locking mode"));
+    if (!mode)
+        return fail(mode.error());
     auto transaction = Transaction::begin(**database, QStringLiteral("holding it"));
     if (!transaction)
         return fail(transaction.error());
@@ -117,7 +121,9 @@ int main(int argc, char** argv) {
     if (verb == QLatin1String("insert"))
         return insert(words.value(2), words.value(3).toLongLong(), words.value(4).toInt());
     if (verb == QLatin1String("hold"))
-        return hold(words.value(2));
+        return hold(words.value(2), QStringLiteral("NORMAL"));
+    if (verb == QLatin1String("hold-exclusive")) // readers are locked out, too
+        return hold(words.value(2), QStringLiteral("EXCLUSIVE"));
     if (verb == QLatin1String("fill"))
         return fill(words.value(2), words.value(3));
     return 64;

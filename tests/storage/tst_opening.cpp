@@ -31,6 +31,10 @@ class OpeningTest : public QObject {
     void aReaderMigratesAnOldFile();
     void saysThatAFileIsLocked();
     void saysThatAFolderIsReadOnly();
+    void readsInAReadOnlyFolder_data();
+    void readsInAReadOnlyFolder();
+    void waitsForALockOnce_data();
+    void waitsForALockOnce();
     void saysThatAFileIsDamaged_data();
     void saysThatAFileIsDamaged();
 
@@ -55,7 +59,7 @@ void OpeningTest::makesANewFile() {
                                                             {"application_id", kApplicationId},
                                                             {"foreign_keys", 1},
                                                             {"synchronous", 2},
-                                                            {"busy_timeout", 5000}};
+                                                            {"busy_timeout", 4000}};
         for (const auto& [pragma, value] : pragmas) {
             GET(found, database->scalar(QStringLiteral("PRAGMA ") + QLatin1String(pragma), {}, {}));
             QCOMPARE(found.toString(), value.toString());
@@ -243,6 +247,73 @@ void OpeningTest::saysThatAFolderIsReadOnly() {
     FAILS(ErrorKind::ReadOnly, existing, file());
     FAILS(ErrorKind::ReadOnly, fresh, file("new.db"));
     QVERIFY(fresh.error().hint.contains(QLatin1String("writable")));
+}
+
+void OpeningTest::readsInAReadOnlyFolder_data() {
+    QTest::addColumn<bool>("commitsInTheLog");
+    QTest::newRow("closed cleanly") << false;
+    QTest::newRow("commits in the -wal file") << true;
+}
+
+void OpeningTest::readsInAReadOnlyFolder() {
+    QFETCH(bool, commitsInTheLog);
+    const QString folder = dir_->filePath(QStringLiteral("a b%?#"));
+    QVERIFY(QDir().mkpath(folder));
+    const QString path = folder + QStringLiteral("/q.db");
+    {
+        GET(database, Database::open(file()));
+        Repositories stored(*database);
+        OK(stored.campaigns.create(exampleSpec()));
+        if (commitsInTheLog) { // as a killed process leaves them; closing would move them into the file
+            QVERIFY(QFile::copy(file(), path) &&
+                    QFile::copy(file("q.db-wal"), path + QStringLiteral("-wal")));
+        }
+    }
+    if (!commitsInTheLog)
+        QVERIFY(QFile::copy(file(), path));
+    const auto reading = QFileDevice::ReadOwner | QFileDevice::ExeOwner | QFileDevice::ReadGroup |
+                         QFileDevice::ExeGroup | QFileDevice::ReadOther | QFileDevice::ExeOther;
+    QVERIFY(QFile::setPermissions(dir_->path(), reading | QFileDevice::WriteOwner));
+    QVERIFY(QFile::setPermissions(folder, reading));
+    const QStringList before = QDir(folder).entryList(QDir::Files);
+    const bool root = geteuid() == 0; // permissions do not stop root
+    QVERIFY(!root || seteuid(65534) == 0);
+    auto reader = Reader::open(path);
+    const auto campaigns = reader ? (*reader)->repositories.campaigns.list()
+                                  : Expected<QList<Campaign>>(tl::unexpected(reader.error()));
+    const auto refused =
+        reader ? (*reader)->repositories.campaigns.rename(1, QStringLiteral("x")) : Expected<>();
+    const auto writing = Database::open(path);
+    if (reader)
+        reader->reset();
+    QVERIFY(!root || seteuid(0) == 0);
+    QVERIFY(QFile::setPermissions(folder, reading | QFileDevice::WriteOwner));
+    GET(list, campaigns);
+    QCOMPARE(list.size(), 1);
+    FAILS(ErrorKind::ReadOnly, refused);
+    FAILS(ErrorKind::ReadOnly, writing, path);
+    QCOMPARE(QDir(folder).entryList(QDir::Files), before);
+}
+
+void OpeningTest::waitsForALockOnce_data() {
+    QTest::addColumn<QString>("how");
+    for (const char* how : {"hold", "hold-exclusive"})
+        QTest::newRow(how) << QString::fromLatin1(how);
+}
+
+/// However the other program locks it, opening waits no longer than it was told.
+void OpeningTest::waitsForALockOnce() {
+    QFETCH(QString, how);
+    OK(Database::open(file()));
+    QProcess other;
+    other.start(childProgram(), {how, file()});
+    QVERIFY(other.waitForReadyRead(5000));
+    QElapsedTimer waited;
+    waited.start();
+    FAILS(ErrorKind::Locked, Database::open(file(), {false, 400}), file());
+    QVERIFY2(waited.elapsed() < 2 * 400 + 200, qPrintable(QString::number(waited.elapsed())));
+    other.closeWriteChannel();
+    QVERIFY(other.waitForFinished(5000));
 }
 
 void OpeningTest::saysThatAFileIsDamaged_data() {

@@ -3,8 +3,11 @@
 #include "storage/writer.h"
 #include "tests/storage/fixture.h"
 
+#include <QElapsedTimer>
+#include <QProcess>
 #include <QRegularExpression>
 #include <QSignalSpy>
+#include <future>
 #include <thread>
 
 using namespace quantscope::storage;
@@ -27,6 +30,9 @@ class WriterTest : public QObject {
     void deliversNothingToTheDead();
     void deliversFromAStoppedWriter();
     void saysWhyItCannotOpen();
+    void isSaturatedByManyJobs();
+    void isSaturatedByLongTexts();
+    void waitsForALockOnceNotForEachJob();
 
   private:
     [[nodiscard]] QString file() const { return dir_->filePath(QStringLiteral("q.db")); }
@@ -240,6 +246,71 @@ void WriterTest::deliversFromAStoppedWriter() {
 void WriterTest::saysWhyItCannotOpen() {
     FAILS(ErrorKind::NotFound, Writer::open(dir_->filePath(QStringLiteral("none/q.db"))),
           QStringLiteral("does not exist"));
+}
+
+void WriterTest::isSaturatedByManyJobs() {
+    QSignalSpy drained(writer_.get(), &Writer::drained);
+    std::promise<void> gate;
+    writer_->post([&](Repositories&) -> Expected<> {
+        gate.get_future().wait();
+        return {};
+    });
+    int given = 0;
+    while (!writer_->saturated() && given < 10 * Writer::maxPending) {
+        writer_->post([](Repositories&) { return Expected<>(); });
+        ++given;
+    }
+    QVERIFY(given >= Writer::maxPending && given <= Writer::maxPending + 2);
+    QVERIFY(drained.isEmpty());
+    gate.set_value();
+    QTRY_COMPARE(drained.size(), 1);
+    QVERIFY(!writer_->saturated());
+    writer_->flush();
+    QCOMPARE(writer_->pending(), 0);
+}
+
+void WriterTest::isSaturatedByLongTexts() {
+    QSignalSpy drained(writer_.get(), &Writer::drained);
+    Sample sample = exampleSample(run_, 0);
+    sample.completion = QString(1024 * 1024, QLatin1Char('x'));
+    std::promise<void> gate;
+    writer_->post([&](Repositories&) -> Expected<> {
+        gate.get_future().wait();
+        return {};
+    });
+    int given = 0;
+    for (; !writer_->saturated() && given < Writer::maxPending; ++given) {
+        sample.sampleIndex = given;
+        writer_->store(sample);
+    }
+    QVERIFY(given > 2 && given < 20); // of 2 MiB each
+    gate.set_value();
+    QTRY_COMPARE(drained.size(), 1);
+    writer_->flush();
+}
+
+/// A queue of jobs took a timeout each: minutes, in which nothing could be done.
+void WriterTest::waitsForALockOnceNotForEachJob() {
+    constexpr int kTimeoutMs = 500;
+    constexpr int kJobs = 30;
+    GET(writer, Writer::open(file(), {false, kTimeoutMs}));
+    QProcess other;
+    other.start(childProgram(), {QStringLiteral("hold"), file()});
+    QVERIFY(other.waitForReadyRead(5000));
+    QSignalSpy failures(writer.get(), &Writer::failed);
+    QElapsedTimer waited;
+    waited.start();
+    for (int i = 0; i < kJobs; ++i)
+        writer->store(exampleSample(run_, i));
+    writer->flush();
+    QVERIFY2(waited.elapsed() < 4 * kTimeoutMs, qPrintable(QString::number(waited.elapsed())));
+    QTRY_COMPARE(failures.size(), kJobs);
+    QVERIFY(failures[0][0].value<Error>().kind == ErrorKind::Locked);
+    other.closeWriteChannel();
+    QVERIFY(other.waitForFinished(5000));
+    writer->store(exampleSample(run_, 1)); // and patience comes back with the first success
+    writer->flush();
+    QCOMPARE(failures.size(), kJobs);
 }
 
 QTEST_GUILESS_MAIN(WriterTest)

@@ -87,6 +87,12 @@ class FakeWorker {
             silent_ = true;
             return;
         }
+        if (now && fault_ == "flood") { // faster than any disk stores
+            fault_ = "none";
+            for (int i = 0; i < 200'000 && std::cout; ++i) {
+                write_all(encode_event({seq_++, TelemetryEvent{{{"power_w", double(i)}}}}));
+            }
+        }
         if (now && fault_ == "garbage") {
             fault_ = "none";
             write_all("\x01\xff{\"event\":garbage \x80\n");

@@ -73,8 +73,10 @@ void shootStates() {
         run.metrics.remove(QStringLiteral("energy_per_token_j"));
     window.setSummary(without);
     shoot(window, "window-energy-none", {1440, 900});
-    window.setSummary(campaign);
     charts->setAxis(ui::XMetric::TpotP50, false);
+    window.setSummary(test::fewRounds(campaign));
+    shoot(window, "window-few-rounds", {1440, 900});
+    window.setSummary(campaign);
     auto* form = window.findChild<QScrollArea*>();
     form->verticalScrollBar()->setValue(form->verticalScrollBar()->maximum());
     window.findChild<QTableView*>()->selectRow(4);

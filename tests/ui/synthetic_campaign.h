@@ -14,6 +14,9 @@ storage::CampaignSummary syntheticCampaign();
 /// The same campaign after `done` of its ten runs: run `done` is half-way, the later ones are planned.
 storage::CampaignSummary syntheticCampaignAfter(int done);
 
+/// The same with five timed rounds a run: what was inside the budget is not known to be.
+storage::CampaignSummary fewRounds(storage::CampaignSummary campaign);
+
 storage::HostInfo syntheticHost();
 
 } // namespace quantscope::test

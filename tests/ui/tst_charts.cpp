@@ -224,6 +224,10 @@ void TestCharts::legendNamesEverySchemeAndBatch() {
     QVERIFY(!texts.contains(QStringLiteral("partial run")));
     scene.setSummary(test::syntheticCampaignAfter(6), {});
     QVERIFY(legendTexts(scene).contains(QStringLiteral("partial run")));
+    const QString unknown = QStringLiteral("not enough requests for the budget");
+    QVERIFY(!legendTexts(scene).contains(unknown));
+    scene.setSummary(test::fewRounds(test::syntheticCampaign()), {});
+    QVERIFY(legendTexts(scene).contains(unknown));
 }
 
 void TestCharts::legendIsNeverCut() {

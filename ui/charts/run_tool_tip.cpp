@@ -14,7 +14,8 @@ QString row(const QString& name, const QString& value) {
 }
 
 QString latencyText(const storage::Percentiles& latency) {
-    return QStringLiteral("%1 / %2").arg(formatNumber(latency.p50), formatMs(latency.p99));
+    return QStringLiteral("%1 / %2, n = %3")
+        .arg(formatNumber(latency.p50), formatMs(latency.p99), QString::number(latency.count));
 }
 
 } // namespace
