@@ -14,6 +14,10 @@ QString text(const std::string& utf8) {
     return QString::fromStdString(utf8);
 }
 
+// More than any worker has: a stranger's lists may fill neither the window nor the database.
+constexpr qsizetype mostListed = 64;
+constexpr qsizetype mostMetrics = 256;
+
 /// What the other side says of itself, for labels and tables.
 QString shown(const std::string& utf8) {
     return text(printable(utf8, 1000));
@@ -29,10 +33,16 @@ storage::HostInfo hostInfo(const protocol::HelloEvent& hello) {
     storage::HostInfo host;
     host.workerVersion = text(hello.version);
     for (const protocol::Device& device : hello.devices) {
+        if (host.devices.size() == mostListed) {
+            break;
+        }
         host.devices << storage::DeviceInfoRow{text(device.id), text(device.backend), shown(device.name),
                                                shown(device.detail), device.memory_bytes};
     }
     for (const protocol::SchemeInfo& scheme : hello.schemes) {
+        if (host.schemes.size() == mostListed) {
+            break;
+        }
         host.schemes << storage::SchemeInfo{text(scheme.id),    shown(scheme.label),    shown(scheme.summary),
                                             scheme.weight_bits, scheme.activation_bits, scheme.kv_bits};
     }
@@ -94,7 +104,7 @@ QList<storage::Problem> problemRows(const protocol::ProblemsEvent& event) {
 QMap<QString, double> metricValues(const std::map<std::string, double>& values) {
     QMap<QString, double> rows;
     for (const auto& [name, value] : values) {
-        if (std::isfinite(value) && !name.empty()) {
+        if (std::isfinite(value) && !name.empty() && rows.size() < mostMetrics) {
             rows.insert(text(name), value);
         }
     }

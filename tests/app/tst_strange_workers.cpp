@@ -79,6 +79,7 @@ class StrangeWorkersTest : public QObject {
     void helloTwiceIsASecondWorker();
     void itsWordsAreCleaned();
     void endlessNoticesAreLimited();
+    void endlessListsAreLimited();
 };
 
 void StrangeWorkersTest::aSampleThatWasNotAskedForEndsTheCampaign_data() {
@@ -245,6 +246,36 @@ void StrangeWorkersTest::endlessNoticesAreLimited() {
     const CampaignOutcome outcome = fixture.start(twoRounds());
     QCOMPARE(outcome.status, RunStatus::Done); // the fake worker has the scheme all the same
     QCOMPARE(fixture.notices.size(), 50);
+}
+
+void StrangeWorkersTest::endlessListsAreLimited() {
+    CampaignFixture fixture;
+    storage::HostInfo host;
+    connect(fixture.controller.get(), &CampaignController::hostKnown, this,
+            [&](const storage::HostInfo& known) { host = known; });
+    replay(fixture.folder, [](Events& events) {
+        QJsonArray devices = events[0].value(QStringLiteral("devices")).toArray();
+        QJsonArray schemes = events[0].value(QStringLiteral("schemes")).toArray();
+        for (int i = 0; i < 2000; ++i) {
+            devices << devices[0];
+            schemes << schemes[0];
+        }
+        events[0].insert(QStringLiteral("devices"), devices);
+        events[0].insert(QStringLiteral("schemes"), schemes);
+        QJsonObject values;
+        for (int i = 0; i < 5000; ++i) {
+            values.insert(QStringLiteral("m%1").arg(i), i);
+        }
+        events[first(events, "metric")].insert(QStringLiteral("values"), values);
+    });
+    const CampaignOutcome outcome = fixture.start(twoRounds());
+    QVERIFY2(!outcome.error, qPrintable(messageOf(outcome)));
+    QCOMPARE(host.devices.size(), 64);
+    QCOMPARE(host.schemes.size(), 64);
+    const auto reader = storage::Reader::open(fixture.database());
+    for (const storage::Run& run : fixture.runs(outcome.campaignId)) {
+        QVERIFY((*reader)->repositories.metrics.values(run.id)->size() < 300);
+    }
 }
 
 QTEST_GUILESS_MAIN(StrangeWorkersTest)
