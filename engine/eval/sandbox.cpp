@@ -3,6 +3,7 @@
 
 #include "engine/eval/child_process.h"
 #include "engine/eval/harness.h"
+#include "engine/eval/sandbox_layout.h"
 #include "engine/eval/seccomp_filter.h"
 
 #include <algorithm>
@@ -11,7 +12,6 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/random.h>
@@ -26,56 +26,25 @@ constexpr int seccomp_fd = 5;
 constexpr std::size_t kept_result_bytes = 4096;
 constexpr std::chrono::seconds start_grace{10};
 
-/// Top-level folders that hold the loader and libraries: links into /usr on a merged system, else bound
-/// read-only.
-void add_root_folders(std::vector<std::string>& argv) {
-    for (const char* folder : {"/bin", "/lib", "/lib32", "/lib64"}) {
-        std::error_code ec;
-        const auto status = std::filesystem::symlink_status(folder, ec);
-        if (ec || !std::filesystem::exists(status))
-            continue;
-        if (std::filesystem::is_symlink(status))
-            argv.insert(argv.end(),
-                        {"--symlink", std::filesystem::read_symlink(folder, ec).string(), folder});
-        else
-            argv.insert(argv.end(), {"--ro-bind", folder, folder});
-    }
+std::vector<std::string> sandbox_argv(const SandboxConfig& config, const PythonEnvironment& python,
+                                      bool with_seccomp) {
+    std::vector<std::string> argv = sandbox_layout(config, python, with_seccomp ? seccomp_fd : -1);
+    argv.insert(argv.end(), {python.executable, "-I", "-B", "-S", "-c", together_harness(config.threads)});
+    return argv;
 }
 
-std::vector<std::string> sandbox_argv(const SandboxConfig& config, bool with_seccomp) {
-    std::vector<std::string> argv = {config.bwrap,
-                                     "--unshare-user",
-                                     "--unshare-pid",
-                                     "--unshare-net",
-                                     "--unshare-ipc",
-                                     "--unshare-uts",
-                                     "--unshare-cgroup-try",
-                                     "--disable-userns",
-                                     "--die-with-parent",
-                                     "--new-session",
-                                     "--cap-drop",
-                                     "ALL",
-                                     "--uid",
-                                     "65534",
-                                     "--gid",
-                                     "65534",
-                                     "--clearenv",
-                                     "--ro-bind",
-                                     "/usr",
-                                     "/usr"};
-    add_root_folders(argv);
-    argv.insert(argv.end(),
-                {"--dev", "/dev", "--remount-ro", "/dev", "--size", std::to_string(config.tmp_bytes),
-                 "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"});
-    if (with_seccomp)
-        argv.insert(argv.end(), {"--seccomp", std::to_string(seccomp_fd)});
-    // One second between the soft and the hard CPU limit: SIGXCPU tells a timeout from other kills.
-    argv.insert(argv.end(),
-                {config.prlimit, fmt::format("--as={}", config.address_space_bytes),
-                 fmt::format("--cpu={}:{}", config.cpu_s, config.cpu_s + 1), "--nproc=1",
-                 fmt::format("--nofile={}", config.open_files), fmt::format("--fsize={}", config.file_bytes),
-                 "--core=0", config.python, "-I", "-B", "-S", "-c", harness_source});
-    return argv;
+Isolation isolation_of(const SandboxConfig& config, bool leave_root) {
+    const auto both = [](rlim_t value) { return rlimit{value, value}; };
+    const auto cpu_s = static_cast<rlim_t>(config.cpu_s);
+    return {config.tmp_bytes,
+            config.tmp_files,
+            {{RLIMIT_AS, both(config.address_space_bytes)},
+             // One second between the soft and the hard limit: SIGXCPU tells a timeout from other kills.
+             {RLIMIT_CPU, {cpu_s, cpu_s + 1}},
+             {RLIMIT_NOFILE, both(static_cast<rlim_t>(config.open_files))},
+             {RLIMIT_FSIZE, both(config.file_bytes)},
+             {RLIMIT_CORE, both(0)}},
+            leave_root};
 }
 
 /// Fresh bytes from the kernel; empty on failure, which must end the run: a guessable nonce is no nonce.
@@ -191,8 +160,10 @@ void read_result(const std::string& result, const std::string& nonce, SandboxOut
 
 } // namespace
 
-Sandbox::Sandbox(const SandboxConfig& config) : config_(config), seccomp_(seccomp_filter()) {
-    argv_ = sandbox_argv(config_, !seccomp_.empty());
+Sandbox::Sandbox(const SandboxConfig& config, PythonEnvironment python, bool leave_root)
+    : config_(config), python_(std::move(python)), isolation_(isolation_of(config, leave_root)),
+      seccomp_(seccomp_filter()) {
+    argv_ = sandbox_argv(config_, python_, !seccomp_.empty());
 }
 
 SandboxOutcome Sandbox::run(std::string_view program, std::chrono::milliseconds wall_limit,
@@ -212,13 +183,14 @@ SandboxOutcome Sandbox::run(std::string_view program, std::chrono::milliseconds 
     }
     const std::array<int, 6> fds = {null.get(),  output.write.get(), output.write.get(),
                                     input.get(), result.write.get(), filter.get()};
-    const pid_t pid = spawn(argv_, fds);
+    const pid_t pid = spawn_isolated(argv_, fds, isolation_);
     output.write.reset();
     result.write.reset();
     input.reset();
     filter.reset();
     if (pid < 0) {
-        outcome.output = fmt::format("{} cannot be started: {}", config_.bwrap, std::strerror(-pid));
+        outcome.output = fmt::format("{} cannot be started in namespaces of its own: {}", config_.bwrap,
+                                     std::strerror(-pid));
         return outcome;
     }
     outcome.spawned = true;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "engine/base/error.h"
+#include "engine/eval/isolated_process.h"
+#include "engine/eval/python_environment.h"
 
 #include <chrono>
 #include <cstddef>
@@ -14,15 +16,19 @@ namespace quantscope::eval {
 /// Where the sandbox's programs are and what the program inside may use.
 struct SandboxConfig {
     std::string bwrap = "/usr/bin/bwrap";
-    std::string prlimit = "/usr/bin/prlimit"; ///< seen inside the sandbox
-    std::string python = "/usr/bin/python3";  ///< seen inside the sandbox
+    std::string python = "/usr/bin/python3"; ///< any Python 3.8 or newer, also a virtual environment's
+    /// What programs may import beside the standard library, if it is among the interpreter's site packages.
+    std::vector<std::string> packages = {"numpy"};
     std::size_t address_space_bytes = 512u << 20;
     int cpu_s = 10;
+    int threads = 32; ///< beside the main one
     int open_files = 32;
-    std::size_t file_bytes = 1u << 20;         ///< largest file it may write
-    std::size_t tmp_bytes = 16u << 20;         ///< all of its /tmp, in memory
-    std::size_t output_bytes = 16u << 20;      ///< what it may print before it is stopped
-    std::size_t kept_output_bytes = 64u << 10; ///< the end of what it printed that is kept
+    std::size_t file_bytes = 1u << 20; ///< largest file it may write
+    std::size_t tmp_bytes = 16u << 20; ///< all of its /tmp, in memory
+    std::size_t tmp_files = 1024;      ///< files and folders in its /tmp
+    std::size_t kept_output_bytes = 64u
+                                    << 10; ///< the end of what it printed that is kept; the rest is dropped
+    std::size_t output_bytes = 256u << 20; ///< what it may print before it is stopped
 };
 
 /// What the probe found.
@@ -47,20 +53,25 @@ struct SandboxOutcome {
     double wall_ms = 0.0;
 };
 
-/// Runs untrusted Python under bubblewrap: every namespace unshared, no capability, no network, no /proc, a
-/// read-only /usr, an in-memory /tmp, a seccomp filter, resource limits set before the interpreter starts.
+/// Runs untrusted Python under bubblewrap: every namespace unshared, no capability, no network, no /proc,
+/// only the interpreter and its libraries visible (sandbox_layout.h), an in-memory /tmp from which nothing
+/// can be executed (isolated_process.h), a seccomp filter, resource limits set before the interpreter starts.
 ///
-/// Threat model. The program is hostile code written without knowledge of a run's nonce, and it runs in the
-/// same interpreter as check(). Contained: everything it can do to the host (files, processes, network,
-/// memory, CPU, output, signals, descriptors, limits), a parent that dies (bwrap dies with the thread that
-/// started it, so threads that call run() must outlive their calls), and a forged pass by exit status, by
-/// SystemExit, by printing, by writing to /tmp or to any descriptor, by reading the nonce back (see
-/// harness.h). Not contained, because program and test share one interpreter by HumanEval's definition: code
-/// that makes its own test meaningless (a return value whose __eq__ is always true, a tracing function that
-/// jumps out of check(), a decorator left dangling over `def check`), and code that searches the
-/// interpreter's memory through a memory-safety defect of CPython. The kernel itself is trusted. Hash
-/// randomization cannot be switched off under `python3 -I`: a program whose result depends on the order of a
-/// set of strings may flip between runs.
+/// What valid programs may count on: the standard library but for hidden modules (harness.h), the site
+/// packages of SandboxConfig::packages, `threads` threads, a UNIX, IPv4 or IPv6 socket in an empty network,
+/// any output. Hash randomization cannot be switched off under `python3 -I`: a program whose result depends
+/// on the order of a set of strings may flip between runs.
+///
+/// Threat model. The program is hostile code written without knowledge of a run's nonce. The kernel,
+/// bubblewrap and the interpreter's own files are trusted. Held by the kernel: files, processes, network,
+/// memory, CPU, threads, descriptors, limits, output, signals, no machine code but that of the visible files;
+/// a parent that dies (bwrap dies with the thread that started it, so threads that call run() must outlive
+/// their calls); a forged pass by exit status, by SystemExit, by printing, by writing to /tmp or to any
+/// descriptor. A bar only, held by the interpreter's audit hook (harness/guard.py), because program and test
+/// share one interpreter: raw pointers through modules, interpreters without the hook, code that no compiler
+/// made, native modules of other folders, tracing; reading the nonce back. A defect of CPython, or a package
+/// that can reach memory (numpy can), goes over it; and code that makes its own test meaningless (a return
+/// value whose __eq__ is always true, a decorator left dangling over `def check`) needs not even that.
 class Sandbox {
   public:
     /// Checks the configuration by running a small program with the exact flags. Error: sandbox_unavailable,
@@ -74,10 +85,13 @@ class Sandbox {
                                      int cancel_fd = -1) const;
 
     [[nodiscard]] const SandboxConfig& config() const { return config_; }
+    [[nodiscard]] const PythonEnvironment& python() const { return python_; }
 
   private:
-    explicit Sandbox(const SandboxConfig& config);
+    Sandbox(const SandboxConfig& config, PythonEnvironment python, bool leave_root);
     SandboxConfig config_;
+    PythonEnvironment python_;
+    Isolation isolation_;
     std::vector<std::string> argv_;
     std::string seccomp_;
 };

@@ -31,10 +31,8 @@ std::string last_line(const std::string& text) {
 } // namespace
 
 Expected<Sandbox> Sandbox::open(const SandboxConfig& config) {
-    const std::array<std::array<const char*, 3>, 3> programs = {
-        {{config.bwrap.c_str(), "bubblewrap", "bubblewrap"},
-         {config.prlimit.c_str(), "prlimit", "util-linux"},
-         {config.python.c_str(), "Python 3", "python3"}}};
+    const std::array<std::array<const char*, 3>, 2> programs = {
+        {{config.bwrap.c_str(), "bubblewrap", "bubblewrap"}, {config.python.c_str(), "Python 3", "python3"}}};
     for (const auto& [path, what, package] : programs) {
         if (::access(path, X_OK) != 0) {
             return make_error(
@@ -43,15 +41,25 @@ Expected<Sandbox> Sandbox::open(const SandboxConfig& config) {
                 fmt::format("Install it (Debian, Ubuntu: apt-get install {}).", package));
         }
     }
-    Sandbox sandbox(config);
-    const SandboxOutcome outcome = sandbox.run("assert [1 + 1] == [2]\n", probe_limit);
-    if (outcome.completed)
-        return sandbox;
+    auto python = inspect_python(config.python, config.packages);
+    if (!python)
+        return tl::unexpected(python.error());
+    SandboxOutcome outcome;
+    for (const bool leave_root : {true, false}) {
+        // Not every interpreter can be read by `nobody`: one in root's home cannot.
+        Sandbox sandbox(config, *python, leave_root);
+        outcome = sandbox.run("assert [1 + 1] == [2]\n", probe_limit);
+        if (outcome.completed)
+            return sandbox;
+        if (::geteuid() != 0)
+            break;
+    }
     if (outcome.harness_started || outcome.hit_wall_limit) {
-        return make_error(ErrorCode::sandbox_unavailable,
-                          fmt::format("the sandbox started, but its trial program did not finish: {}",
-                                      outcome.raised ? outcome.exception : last_line(outcome.output)),
-                          "Run `/usr/bin/python3 -I -S -c 'print(1)'` to see whether Python works here.");
+        return make_error(
+            ErrorCode::sandbox_unavailable,
+            fmt::format("the sandbox started, but its trial program did not finish: {}",
+                        outcome.raised ? outcome.exception : last_line(outcome.output)),
+            fmt::format("Run `{} -I -S -c 'print(1)'` to see whether Python works here.", config.python));
     }
     return make_error(ErrorCode::sandbox_unavailable,
                       fmt::format("bubblewrap cannot make a sandbox here: {}", last_line(outcome.output)),

@@ -72,6 +72,29 @@ std::string describe_silent_end(const SandboxOutcome& outcome) {
                        last.empty() ? "" : "; last output: ", last);
 }
 
+/// The limit of ours that an exception tells of, or nothing. The text is the program's and may lie; the
+/// verdict does not depend on it.
+std::string limit_behind(std::string_view exception, const SandboxConfig& config) {
+    const auto says = [&](std::string_view text) { return exception.find(text) != std::string_view::npos; };
+    if (says("MemoryError"))
+        return fmt::format("{} MiB of memory", config.address_space_bytes >> 20);
+    if (says("[Errno 27] File too large"))
+        return fmt::format("{} MiB a file", config.file_bytes >> 20);
+    if (says("[Errno 28] No space left on device"))
+        return fmt::format("{} MiB and {} files in /tmp", config.tmp_bytes >> 20, config.tmp_files);
+    if (says("[Errno 24] Too many open files"))
+        return fmt::format("{} open files", config.open_files);
+    if (says("can't start new thread"))
+        return fmt::format("{} threads", config.threads);
+    if (says("BlockingIOError: [Errno 11]"))
+        return "no new processes";
+    return {};
+}
+
+std::string with_limit(std::string detail, const std::string& limit) {
+    return limit.empty() ? detail : fmt::format("{}; limit of the sandbox: {}", detail, limit);
+}
+
 } // namespace
 
 const char* to_string(VerdictKind kind) {
@@ -99,20 +122,27 @@ Verdict judge(const SandboxOutcome& outcome, const SandboxConfig& config,
     if (outcome.completed)
         return is(VerdictKind::passed, {});
     if (outcome.raised)
-        return is(VerdictKind::failed, one_line(outcome.exception));
+        return is(VerdictKind::failed,
+                  with_limit(one_line(outcome.exception), limit_behind(outcome.exception, config)));
     if (outcome.cancelled)
         return is(VerdictKind::unscored, "cancelled");
     if (outcome.hit_output_limit)
-        return is(VerdictKind::error,
-                  fmt::format("stopped after printing more than {} MiB", config.output_bytes >> 20));
-    if (outcome.hit_wall_limit)
-        return is(VerdictKind::timed_out, fmt::format("still running after {:.3g} s",
-                                                      std::chrono::duration<double>(wall_limit).count()));
+        return is(VerdictKind::error, with_limit("stopped while printing",
+                                                 fmt::format("{} MiB of output", config.output_bytes >> 20)));
+    if (outcome.hit_wall_limit) {
+        const double seconds = std::chrono::duration<double>(wall_limit).count();
+        return is(VerdictKind::timed_out,
+                  with_limit("still running", fmt::format("{:.3g} s of wall time", seconds)));
+    }
     if (!outcome.harness_started)
         return is(VerdictKind::unscored,
                   fmt::format("the sandbox did not start: {}", last_line(outcome.output)));
     if (exit_status(outcome) == 128 + SIGXCPU)
-        return is(VerdictKind::timed_out, fmt::format("used {} s of CPU time", config.cpu_s));
+        return is(VerdictKind::timed_out,
+                  with_limit("still running", fmt::format("{} s of CPU time", config.cpu_s)));
+    if (exit_status(outcome) == 128 + SIGXFSZ)
+        return is(VerdictKind::error,
+                  with_limit("stopped while writing", fmt::format("{} MiB a file", config.file_bytes >> 20)));
     return is(VerdictKind::error, describe_silent_end(outcome));
 }
 

@@ -21,8 +21,9 @@ enum class VerdictKind {
 
 struct Verdict {
     VerdictKind kind = VerdictKind::unscored;
-    std::string detail;   ///< one line of valid UTF-8: the exception's last line, or why; empty when passed
-    std::string output;   ///< end of what the program printed (stdout and stderr), valid UTF-8
+    std::string detail; ///< one line of valid UTF-8: the exception's last line or why, with the limit of the
+                        ///< sandbox that was met, if any; empty when passed
+    std::string output; ///< end of what the program printed (stdout and stderr), valid UTF-8
     double wall_ms = 0.0; ///< of the run that counts
     int attempts = 0;     ///< 2 when a timeout was rerun
 };

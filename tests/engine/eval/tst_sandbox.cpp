@@ -72,15 +72,26 @@ void TestSandbox::attacks_data() {
         "AssertionError");
     row("crash", "import os\nos.kill(os.getpid(), 11)", error, "killed by signal 11 (SIGSEGV)");
     row("abort", "import os\nos.abort()", error, "killed by signal 6 (SIGABRT)");
-    row("fork", "import os\nos.fork()", failed, "BlockingIOError");
+    row("fork", "import os\nos.fork()", failed, "limit of the sandbox: no new processes");
+    row("signal of a limit",
+        "import os, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+        "open('/tmp/x', 'wb', 0).write(bytes(2 << 20))\nopen('/tmp/x', 'ab', 0).write(b'x')",
+        error, "stopped while writing; limit of the sandbox: 1 MiB a file");
     row("fork bomb", "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass", timed_out,
         "still running");
-    row("threads", "import threading\nthreading.Thread(target=print).start()", failed,
-        "can't start new thread");
+    row("too many threads",
+        "import threading\nstop = threading.Event()\n"
+        "try:\n  for i in range(100): threading.Thread(target=stop.wait).start()\n"
+        "finally:\n  assert threading.active_count() == 33\n  stop.set()",
+        failed,
+        "can't start new thread (line 4: for i in range(100): threading.Thread(target=stop.wait)."
+        "start()); limit of the sandbox: 32 threads");
     row("subprocess", "import subprocess\nsubprocess.run(['/usr/bin/true'])", failed, "BlockingIOError");
-    row("10 GB", "x = bytearray(10 << 30)", failed, "MemoryError");
+    row("10 GB", "x = bytearray(10 << 30)", failed,
+        "MemoryError (line 1: x = bytearray(10 << 30)); limit of the sandbox: 512 MiB of memory");
     row("memory in pieces", "x = []\nwhile True: x.append(bytearray(1 << 20))", failed, "MemoryError");
-    row("infinite loop", "while True: pass", timed_out, "still running after 0.7 s");
+    row("infinite loop", "while True: pass", timed_out,
+        "still running; limit of the sandbox: 0.7 s of wall time");
     row("sleep", "import time\ntime.sleep(3600)", timed_out, "still running");
     row("loop that swallows everything", "while True:\n  try: raise ValueError\n  except BaseException: pass",
         timed_out, "still running");
@@ -88,11 +99,10 @@ void TestSandbox::attacks_data() {
         "import signal\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n"
         "  except OSError: pass\nwhile True: pass",
         timed_out, "still running");
-    row("endless output", "while True: print('x' * 1000)", error, "stopped after printing more than 16 MiB");
     row("endless errors", "import os\nwhile True: os.write(2, b'x' * 65536)", error,
-        "printing more than 16 MiB");
+        "stopped while printing; limit of the sandbox: 256 MiB of output");
     row("flooded result", "import os\nwhile True: os.write(4, b'x' * 65536)", error,
-        "printing more than 16 MiB");
+        "stopped while printing; limit of the sandbox: 256 MiB of output");
     row("recursion", "def f(): f()\nf()", failed, "RecursionError");
     row("home", "import os\nos.listdir('/home')", failed, "FileNotFoundError");
     row("root", "import os\nos.listdir('/root')", failed, "FileNotFoundError");
@@ -102,10 +112,15 @@ void TestSandbox::attacks_data() {
     row("write to /usr", "open('/usr/x', 'w')", failed, "Read-only file system");
     row("write to /dev", "open('/dev/x', 'w')", failed, "Read-only file system");
     row("write to /dev/shm", "open('/dev/shm/x', 'w')", failed, "Read-only file system");
-    row("big file", "open('/tmp/x', 'wb').write(bytes(2 << 20))", failed, "File too large");
+    row("big file", "open('/tmp/x', 'wb').write(bytes(2 << 20))", failed,
+        "File too large (line 1: open('/tmp/x', 'wb').write(bytes(2 << 20))); limit of the sandbox: 1 MiB a "
+        "file");
     row("full /tmp", "for i in range(20): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))", failed,
-        "No space left on device");
-    row("many descriptors", "x = []\nwhile True: x.append(open('/dev/null'))", failed, "Too many open files");
+        "limit of the sandbox: 16 MiB and 1024 files in /tmp");
+    row("many files", "for i in range(5000): open(f'/tmp/{i}', 'w').close()", failed,
+        "limit of the sandbox: 16 MiB and 1024 files in /tmp");
+    row("many descriptors", "x = []\nwhile True: x.append(open('/dev/null'))", failed,
+        "limit of the sandbox: 32 open files");
     row("kill everyone",
         "import os\nfor p in (1, os.getppid(), -1):\n  try: os.kill(p, 9)\n"
         "  except OSError: pass\nraise RuntimeError('still here')",
@@ -140,8 +155,6 @@ void TestSandbox::attacks_data() {
         "    if type(x) is bytes and len(x) == 32 and max(x) > 127: found.add(x)\n"
         "if len(found) == 1: os.write(4, found.pop())\nos._exit(7 + len(found))",
         error, "exit status 7");
-    row("ctypes", "import ctypes\nctypes.string_at(id(0), 8)", failed,
-        "PermissionError: the sandbox refuses ctypes.");
     row("bytecode", "(lambda: 0).__code__.replace(co_code=b'')", failed, "refuses code.__new__");
     row("disarm the guard",
         "import sys\nguard = sys.modules['__main__']._guard\n"
@@ -229,7 +242,8 @@ void TestSandbox::nothingIsInherited() {
     QVERIFY(secret >= 0);
     const Verdict found =
         verdict("import os, resource, socket, sys\n"
-                "assert set(os.environ) <= {'PWD', 'LC_CTYPE'}, dict(os.environ)\n"
+                "ours = {'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'MALLOC_ARENA_MAX'}\n"
+                "assert set(os.environ) <= {'PWD', 'LC_CTYPE'} | ours, dict(os.environ)\n"
                 "def is_open(fd):\n  try: os.fstat(fd)\n  except OSError: return False\n  return True\n"
                 "assert [fd for fd in range(256) if is_open(fd)] == [0, 1, 2, 4]\n"
                 "assert os.getuid() == 65534 and os.getpid() < 10 and os.getcwd() == '/tmp'\n"
@@ -237,7 +251,7 @@ void TestSandbox::nothingIsInherited() {
                 "limits = [resource.getrlimit(x) for x in (resource.RLIMIT_AS, resource.RLIMIT_CPU, "
                 "resource.RLIMIT_NPROC,\n"
                 "          resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]\n"
-                "assert limits == [(512 << 20, 512 << 20), (10, 11), (1, 1), (32, 32), (1 << 20, 1 << 20), "
+                "assert limits == [(512 << 20, 512 << 20), (10, 11), (34, 34), (32, 32), (1 << 20, 1 << 20), "
                 "(0, 0)], limits\n");
     ::close(secret);
     QVERIFY2(found.kind == VerdictKind::passed, found.detail.c_str());
@@ -250,7 +264,7 @@ void TestSandbox::cpuTimeIsLimited() {
     QVERIFY(sandbox);
     const Verdict found = judge(sandbox->run("while True: pass", 20s), config, 20s);
     QVERIFY2(found.kind == VerdictKind::timed_out, found.detail.c_str());
-    QCOMPARE(found.detail, std::string("used 1 s of CPU time"));
+    QCOMPARE(found.detail, std::string("still running; limit of the sandbox: 1 s of CPU time"));
 }
 
 void TestSandbox::outputIsKeptFromItsEnd() {
@@ -287,9 +301,7 @@ void TestSandbox::missingPartsFailClosed_data() {
     QTest::addColumn<QString>("hint");
     QTest::newRow("bwrap") << 0 << "bubblewrap was not found at /nowhere"
                            << "apt-get install bubblewrap";
-    QTest::newRow("prlimit") << 1 << "prlimit was not found at /nowhere"
-                             << "apt-get install util-linux";
-    QTest::newRow("python") << 2 << "Python 3 was not found at /nowhere"
+    QTest::newRow("python") << 1 << "Python 3 was not found at /nowhere"
                             << "apt-get install python3";
 }
 
@@ -298,7 +310,7 @@ void TestSandbox::missingPartsFailClosed() {
     QFETCH(QString, message);
     QFETCH(QString, hint);
     SandboxConfig config;
-    (part == 0 ? config.bwrap : part == 1 ? config.prlimit : config.python) = "/nowhere";
+    (part == 0 ? config.bwrap : config.python) = "/nowhere";
     const SandboxStatus status = probe_sandbox(config);
     QVERIFY(!status.available);
     QVERIFY2(status.message.starts_with(message.toStdString()), status.message.c_str());

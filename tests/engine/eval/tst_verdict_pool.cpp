@@ -208,7 +208,7 @@ void TestVerdictPool::persistentTimeoutsCount() {
     QVERIFY(pool.wait_idle(60s));
     const Verdict& verdict = collector.all().front().verdict;
     QVERIFY2(verdict.kind == VerdictKind::timed_out, verdict.detail.c_str());
-    QCOMPARE(verdict.detail, std::string("still running after 0.6 s"));
+    QCOMPARE(verdict.detail, std::string("still running; limit of the sandbox: 0.6 s of wall time"));
     QCOMPARE(verdict.attempts, 2);
 }
 
