@@ -179,4 +179,18 @@ Expected<QMap<Id, SampleCounts>> SampleRepository::counts(Id campaignId) {
     return database_.finished(*rows, kReading).map([&] { return counts; });
 }
 
+Expected<QList<UnscoredReason>> SampleRepository::unscoredReasons(Id campaignId) {
+    auto rows = database_.execute(
+        QStringLiteral(
+            "SELECT s.detail, count(DISTINCT s.task_id) FROM sample s JOIN run r ON r.id = s.run_id "
+            "WHERE r.campaign_id = ? AND s.verdict = 'unscored' GROUP BY s.detail"),
+        {campaignId}, kReading);
+    if (!rows)
+        return tl::unexpected(rows.error());
+    QList<UnscoredReason> reasons;
+    while (rows->next())
+        reasons << UnscoredReason{rows->value(0).toString(), rows->value(1).toInt()};
+    return database_.finished(*rows, kReading).map([&] { return reasons; });
+}
+
 } // namespace quantscope::storage

@@ -11,6 +11,11 @@ namespace quantscope::storage {
 
 class Database;
 
+struct UnscoredReason {
+    QString detail;
+    int problems = 0; ///< with a sample that is unscored for this reason
+};
+
 using SampleKey = std::pair<QString, int>; ///< task id, sample index
 
 struct SampleCounts {
@@ -42,6 +47,7 @@ class SampleRepository {
     [[nodiscard]] Expected<QSet<SampleKey>> keys(Id runId); ///< what a resume skips
     [[nodiscard]] Expected<QMap<Id, SampleCounts>>
     counts(Id campaignId); ///< by run; runs without samples are absent
+    [[nodiscard]] Expected<QList<UnscoredReason>> unscoredReasons(Id campaignId);
 
   private:
     Database& database_;

@@ -111,6 +111,7 @@ QJsonObject specToJson(const CampaignSpec& spec) {
             {QStringLiteral("problems"), spec.problems},
             {QStringLiteral("backend"), spec.backend},
             {QStringLiteral("launcher"), QJsonArray::fromStringList(spec.launcher)},
+            {QStringLiteral("python"), spec.python},
             {QStringLiteral("schemes"), QJsonArray::fromStringList(spec.schemes)},
             {QStringLiteral("batch_sizes"), batchSizes},
             {QStringLiteral("limit"), spec.limit},
@@ -128,6 +129,7 @@ Expected<CampaignSpec> specFromJson(const QJsonObject& json) {
     fields.read("problems", spec.problems);
     fields.read("backend", spec.backend);
     fields.read("launcher", spec.launcher);
+    fields.read("python", spec.python);
     fields.read("schemes", spec.schemes);
     fields.read("batch_sizes", spec.batchSizes);
     fields.read("limit", spec.limit);

@@ -52,6 +52,8 @@ struct CampaignSpec {
     Sampling sampling;
     LatencySettings latency;
     Budget budget;
+    QString
+        python; ///< interpreter that programs are judged with, on the worker's machine; empty: its default
 };
 
 enum class RunStatus { Planned, Running, Done, Partial, Failed, Cancelled };

@@ -3,6 +3,7 @@
 
 #include "app/analysis/budget_check.h"
 #include "app/analysis/headline.h"
+#include "app/analysis/unscored.h"
 
 #include <algorithm>
 
@@ -174,6 +175,9 @@ storage::CampaignSummary Summarizer::summarize(const CampaignData& data, storage
         }
     }
     summary.headline = headline(summary, headlineRuns, headlineComparison);
+    if (const QString sentence = unscoredSentence(data.unscored); !sentence.isEmpty()) {
+        summary.headline = (summary.headline + QLatin1Char(' ') + sentence).trimmed();
+    }
     return summary;
 }
 

@@ -106,6 +106,15 @@ storage::Expected<> refreshCampaignData(storage::Repositories& repositories, sto
         }
         fresh.runs << run;
     }
+    const bool unscored = std::any_of(counts->begin(), counts->end(),
+                                      [](const auto& run) { return run.stored != run.scored; });
+    if (unscored) {
+        auto reasons = repositories.samples.unscoredReasons(campaignId);
+        if (!reasons) {
+            return tl::unexpected(reasons.error());
+        }
+        fresh.unscored = *std::move(reasons);
+    }
     data = std::move(fresh);
     return {};
 }

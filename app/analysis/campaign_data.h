@@ -11,6 +11,7 @@ struct CampaignData {
     storage::Campaign campaign;
     int problemCount = 0; ///< stored problems of its problem file, before the limit
     QList<RunData> runs;
+    QList<storage::UnscoredReason> unscored = {}; ///< why samples have no verdict
 };
 
 storage::Expected<CampaignData> loadCampaignData(storage::Repositories& repositories, storage::Id campaignId);

@@ -133,7 +133,7 @@ void CampaignController::launchWorker() {
     progress_.phase = QStringLiteral("Starting the worker");
     progress_.device.clear(); // a worker that has died reports nothing
     report();
-    worker_ = std::make_unique<WorkerProcess>(workerCommand(spec_.launcher), patience_);
+    worker_ = std::make_unique<WorkerProcess>(workerCommand(spec_.launcher, spec_.python), patience_);
     connect(worker_.get(), &WorkerProcess::eventReceived, this, &CampaignController::onEvent);
     connect(worker_.get(), &WorkerProcess::waiting, this, &CampaignController::onWaiting);
     connect(worker_.get(), &WorkerProcess::ended, this, &CampaignController::onWorkerEnded);

@@ -117,6 +117,7 @@ class CampaignController : public QObject {
 
     storage::CampaignSpec spec_;
     std::optional<CampaignRecord> record_;
+    std::string unjudged_; ///< the worker's sentence about problems that cannot be judged, told once
     std::optional<CampaignLock> lock_;
     std::unique_ptr<WorkerProcess> worker_;
     storage::HostInfo host_;

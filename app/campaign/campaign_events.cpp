@@ -135,6 +135,10 @@ void CampaignController::on(const protocol::ProgressEvent& progress) {
 }
 
 void CampaignController::on(const protocol::ProblemsEvent& problems) {
+    if (!problems.notice.empty() && problems.notice != unjudged_) {
+        unjudged_ = problems.notice;
+        Q_EMIT notice(text(problems.notice));
+    }
     if (record_) {
         checkProblems(problems);
     }

@@ -7,10 +7,13 @@
 
 namespace quantscope::campaign {
 
-WorkerCommand workerCommand(const QStringList& launcher) {
+WorkerCommand workerCommand(const QStringList& launcher, const QString& python) {
     const QString name = QStringLiteral("quantscope-worker");
     const QString chosen = qEnvironmentVariable("QUANTSCOPE_WORKER");
-    const QStringList serve{QStringLiteral("serve")};
+    QStringList serve{QStringLiteral("serve")};
+    if (!python.isEmpty()) {
+        serve << QStringLiteral("--python") << python;
+    }
     if (launcher.isEmpty()) {
         const QString beside = QDir(QCoreApplication::applicationDirPath()).filePath(name);
         const QString program = chosen.isEmpty() ? beside : chosen;

@@ -17,8 +17,9 @@ struct WorkerCommand {
 
 /// The worker behind an optional launcher prefix such as {"ssh", "gpu-host"}. Without a launcher it is the
 /// `quantscope-worker` beside this executable; behind one it is looked up on the other host's PATH. The
-/// environment variable QUANTSCOPE_WORKER names another program in both cases.
-WorkerCommand workerCommand(const QStringList& launcher);
+/// environment variable QUANTSCOPE_WORKER names another program in both cases. `python`: the interpreter that
+/// programs are judged with; empty: the worker's default.
+WorkerCommand workerCommand(const QStringList& launcher, const QString& python = {});
 
 /// "The worker behind "srun -N1" has not said hello after 15 s. Last on its stderr: ...": what is awaited,
 /// for how long, and what came so far.

@@ -20,7 +20,7 @@ QString text(const std::string& utf8) {
 /// What CLI11 fills in; made into options once everything has been read.
 struct RawRun {
     std::string model, problems, schemes, batchSizes = "1", backend = "auto", database, name, launcher,
-                                          outDir, budget;
+                                          outDir, budget, python;
     int limit = 0, samples = 1, maxNewTokens = 512, latencyPrompt = 128, latencyOutput = 32,
         latencyRequests = 5;
     double temperature = 0.0, topP = 1.0;
@@ -34,11 +34,16 @@ struct RawRun {
 
 /// Values of the smaller subcommands; each uses the few it has options for.
 struct RawOther {
-    std::string database, baseline, format, what, out, problems, file, name;
+    std::string database, baseline, format, what, out, problems, file, name, python;
     std::int64_t campaign = 0;
     int threads = 0;
     bool json = false;
 };
+
+constexpr const char* pythonHelp =
+    "The Python that programs are judged with: the file of any Python 3.8 or newer, also a "
+    "virtual environment's; its numpy is visible, if it has one (default: "
+    "/usr/bin/python3)";
 
 void addDatabase(CLI::App& app, std::string& database) {
     app.add_option("--db", database, "The database file (default: " + defaultDatabase().toStdString() + ")");
@@ -92,6 +97,7 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
     run->add_option("--name", raw.name, "The campaign's name");
     run->add_option("--resume", raw.resume, "Go on with campaign ID; what is stored is skipped")
         ->check(CLI::PositiveNumber);
+    run->add_option("--python", raw.python, pythonHelp);
     run->add_option("--launcher", raw.launcher,
                     "Starts the worker elsewhere: \"ssh host\", \"srun -N1 --gres=gpu:1\"");
     run->add_option(
@@ -158,6 +164,7 @@ Subcommands addSubcommands(CLI::App& app, RawRun& run, RawOther& raw) {
     sub.score->add_option("--out", raw.out, "Results file (default: SAMPLES_results.jsonl)");
     sub.score->add_option("--threads", raw.threads, "Programs run at a time; 0 is one a core")
         ->capture_default_str();
+    sub.score->add_option("--python", raw.python, pythonHelp);
     sub.score->add_flag("--json", raw.json, "One JSON document on stdout");
 
     sub.import =
@@ -176,6 +183,7 @@ storage::CampaignSpec specOf(const RawRun& raw) {
     spec.problems = text(raw.problems);
     spec.backend = text(raw.backend);
     spec.launcher = campaign::splitLauncher(text(raw.launcher));
+    spec.python = text(raw.python);
     spec.limit = raw.limit;
     spec.evalEnabled = !raw.noEval;
     spec.sampling = {raw.samples, raw.temperature, raw.topP, raw.seed, raw.maxNewTokens};
@@ -319,8 +327,8 @@ ParsedArguments commandOf(const Subcommands& sub, const RawRun& run, const RawOt
     } else if (sub.compare->parsed()) {
         parsed.command = CompareOptions{database, raw.campaign, text(raw.baseline), tableFormat(raw.format)};
     } else if (sub.score->parsed()) {
-        parsed.command =
-            ScoreOptions{text(raw.problems), text(raw.file), text(raw.out), raw.threads, raw.json};
+        parsed.command = ScoreOptions{text(raw.problems), text(raw.file), text(raw.out),
+                                      raw.threads,        raw.json,       text(raw.python)};
     } else if (sub.import->parsed()) {
         parsed.command = ImportOptions{database, raw.campaign, text(raw.file), text(raw.name)};
     } else {

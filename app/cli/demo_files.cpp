@@ -44,4 +44,14 @@ Expected<> checkModelFolder(const QString& nameOrPath) {
     return {};
 }
 
+Expected<QString> interpreterFile(const QString& path) {
+    const QFileInfo file(path);
+    if (!file.isFile() || !file.isExecutable()) {
+        return make_error(ErrorCode::bad_input,
+                          QStringLiteral("--python: there is no program %1.").arg(path).toStdString(),
+                          "Give the file of a Python interpreter, e.g. /usr/bin/python3.");
+    }
+    return file.absoluteFilePath();
+}
+
 } // namespace quantscope::cli

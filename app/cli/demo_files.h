@@ -15,4 +15,7 @@ Expected<QString> problemFile(const QString& nameOrPath);
 /// The same check for a model folder; "demo" is left to the worker.
 Expected<> checkModelFolder(const QString& nameOrPath);
 
+/// The file given with --python as an absolute path, links kept: a virtual environment's python is one.
+Expected<QString> interpreterFile(const QString& path);
+
 } // namespace quantscope::cli

@@ -66,6 +66,7 @@ struct ScoreOptions {
     QString outFile; ///< empty: SAMPLES_results.jsonl
     int threads = 0; ///< 0: one a core
     bool json = false;
+    QString python; ///< empty: the usual one
 };
 
 struct ImportOptions {

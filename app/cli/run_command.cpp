@@ -40,6 +40,13 @@ Expected<> prepareSpec(storage::CampaignSpec& spec) {
     if (!spec.evalEnabled) {
         return {};
     }
+    if (!spec.python.isEmpty()) {
+        const auto python = interpreterFile(spec.python);
+        if (!python) {
+            return tl::unexpected(python.error());
+        }
+        spec.python = *python;
+    }
     const auto file = problemFile(spec.problems);
     if (!file) {
         return tl::unexpected(file.error());

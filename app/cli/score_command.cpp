@@ -2,6 +2,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/demo_files.h"
 #include "app/cli/output.h"
+#include "engine/eval/canonical_check.h"
 #include "engine/eval/score.h"
 
 #include <QFileInfo>
@@ -24,9 +25,9 @@ void onInterrupt(int /*number*/) {
     }
 }
 
-void showProgress(int done, int total) {
+void showProgress(const char* what, int done, int total) {
     if (isatty(STDERR_FILENO) != 0) {
-        std::fprintf(stderr, "\r%d of %d samples scored%s", done, total, done == total ? "\n" : "");
+        std::fprintf(stderr, "\r%d of %d %s%s", done, total, what, done == total ? "\n" : "");
         std::fflush(stderr);
     }
 }
@@ -46,6 +47,7 @@ QJsonObject reportJson(const eval::ScoreReport& report) {
             {QStringLiteral("timed_out"), report.timed_out},
             {QStringLiteral("errors"), report.errors},
             {QStringLiteral("unscored"), report.unscored},
+            {QStringLiteral("unjudged_problems"), report.unjudged_problems},
             {QStringLiteral("pass_at_k"), passAtK}};
 }
 
@@ -84,7 +86,16 @@ int scoreSamples(const ScoreOptions& options) {
     eval::ScoreOptions scoring;
     scoring.pool.threads = options.threads > 0 ? options.threads : std::max(1, QThread::idealThreadCount());
     scoring.results_file = options.outFile.toStdString();
-    scoring.on_progress = showProgress;
+    scoring.on_check = [](int done, int total) { showProgress("canonical solutions checked", done, total); };
+    scoring.on_progress = [](int done, int total) { showProgress("samples scored", done, total); };
+    scoring.canonical_cache = eval::canonical_check_cache();
+    if (!options.python.isEmpty()) {
+        const auto python = interpreterFile(options.python);
+        if (!python) {
+            return fail(python.error(), options.json);
+        }
+        scoring.sandbox.python = python->toStdString();
+    }
     scoring.cancel = &cancelled;
     std::signal(SIGINT, onInterrupt);
     std::signal(SIGTERM, onInterrupt);

@@ -14,6 +14,7 @@ namespace quantscope::worker_app {
 struct ServeArguments {
     std::string record; ///< file for a copy of the outgoing stream; empty: none
     std::string log;    ///< file for stderr; empty: stderr as it is
+    std::string python; ///< interpreter of the sandbox; empty: the usual one
 };
 int serve_command(const ServeArguments& arguments);
 

@@ -28,6 +28,7 @@ void add_serve(CLI::App& app, ServeArguments& arguments, int& code) {
         app.add_subcommand("serve", "Answer requests on stdin with events on stdout (the default)");
     serve->add_option("--record", arguments.record, "Copy the outgoing stream to this file, byte for byte");
     serve->add_option("--log", arguments.log, "Append stderr to this file");
+    serve->add_option("--python", arguments.python, "The Python that programs are judged with");
     serve->callback([&] { code = serve_command(arguments); });
 }
 

@@ -99,6 +99,9 @@ int serve_command(const ServeArguments& arguments) {
     }
     const TerminalAsPipe terminal;
     terminal.keep_log_out(*out);
+    if (!arguments.python.empty()) {
+        options.sandbox.python = arguments.python;
+    }
     options.in_fd = STDIN_FILENO;
     options.out_fd = *out;
     options.on_overdue = [] { std::_Exit(0); }; // sandboxes die with their parent

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/wait.h>
@@ -164,6 +165,12 @@ Sandbox::Sandbox(const SandboxConfig& config, PythonEnvironment python, bool lea
     : config_(config), python_(std::move(python)), isolation_(isolation_of(config, leave_root)),
       seccomp_(seccomp_filter()) {
     argv_ = sandbox_argv(config_, python_, !seccomp_.empty());
+}
+
+std::string Sandbox::identity() const {
+    return fmt::format("{}\n{}\n{}\n{} {} {} {} {} {}", python_.identity, fmt::join(argv_, "\n"), seccomp_,
+                       config_.address_space_bytes, config_.cpu_s, config_.open_files, config_.file_bytes,
+                       config_.tmp_bytes, config_.tmp_files);
 }
 
 SandboxOutcome Sandbox::run(std::string_view program, std::chrono::milliseconds wall_limit,

@@ -86,6 +86,9 @@ class Sandbox {
 
     [[nodiscard]] const SandboxConfig& config() const { return config_; }
     [[nodiscard]] const PythonEnvironment& python() const { return python_; }
+    /// Changes whenever a program could run differently: harness, what is visible, limits, filter,
+    /// interpreter.
+    [[nodiscard]] std::string identity() const;
 
   private:
     Sandbox(const SandboxConfig& config, PythonEnvironment python, bool leave_root);

@@ -2,10 +2,13 @@
 #include "engine/eval/score.h"
 
 #include "engine/eval/atomic_file.h"
+#include "engine/eval/canonical_check.h"
 #include "engine/eval/jsonl.h"
 #include "engine/eval/pass_at_k.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <set>
 #include <unordered_map>
 
 namespace quantscope::eval {
@@ -57,18 +60,43 @@ Expected<std::vector<Sample>> parse_samples(const std::vector<Problem>& problems
     return samples;
 }
 
+/// Of the problems that have samples; the others count as judged.
+Expected<std::vector<ProblemCheck>> check_attempted(VerdictPool& pool, const Sandbox& sandbox,
+                                                    const std::vector<Problem>& problems,
+                                                    const std::vector<Sample>& samples,
+                                                    const ScoreOptions& options) {
+    std::set<std::size_t> attempted;
+    for (const Sample& sample : samples)
+        attempted.insert(sample.problem);
+    std::vector<Problem> checked;
+    for (const std::size_t i : attempted)
+        checked.push_back(problems[i]);
+    CanonicalCheckOptions check_options;
+    check_options.cache = options.canonical_cache;
+    check_options.on_progress = options.on_check;
+    check_options.cancelled = [&] { return options.cancel != nullptr && *options.cancel; };
+    auto found = check_canonical_solutions(pool, sandbox, checked, check_options);
+    if (!found)
+        return found;
+    std::vector<ProblemCheck> checks(problems.size());
+    auto next = found->begin();
+    for (const std::size_t i : attempted)
+        checks[i] = std::move(*next++);
+    return checks;
+}
+
 /// False if cancelled.
-bool run_all(const std::vector<Problem>& problems, std::vector<Sample>& samples, Sandbox sandbox,
-             const ScoreOptions& options) {
+bool run_all(VerdictPool& pool, const std::vector<Problem>& problems, const std::vector<ProblemCheck>& checks,
+             std::vector<Sample>& samples, const ScoreOptions& options) {
     const int total = static_cast<int>(samples.size());
     const auto report = [&](std::size_t pending) {
         if (options.on_progress)
             options.on_progress(total - static_cast<int>(pending), total);
     };
-    VerdictPool pool(std::move(sandbox), options.pool); // its threads end before `samples` does
     for (Sample& sample : samples) {
-        pool.submit(problems[sample.problem], sample.completion,
-                    [&sample](const Verdict& verdict) { sample.verdict = verdict; });
+        pool.submit(
+            problems[sample.problem], sample.completion,
+            [&sample](const Verdict& verdict) { sample.verdict = verdict; }, checks[sample.problem]);
     }
     while (!pool.wait_idle(std::chrono::milliseconds(100))) {
         if (options.cancel != nullptr && *options.cancel)
@@ -165,11 +193,17 @@ Expected<ScoreReport> score_samples(const std::vector<Problem>& problems,
     auto sandbox = Sandbox::open(options.sandbox);
     if (!sandbox)
         return tl::unexpected(sandbox.error());
-    if (!run_all(problems, *samples, std::move(*sandbox), options))
+    VerdictPool pool(*sandbox, options.pool); // its threads end before `samples` does
+    const auto checks = check_attempted(pool, *sandbox, problems, *samples, options);
+    if (!checks || !run_all(pool, problems, *checks, *samples, options))
         return make_error(ErrorCode::cancelled, "scoring was cancelled; no results were written");
     if (auto written = write_results(*samples, std::move(*results)); !written)
         return tl::unexpected(written.error());
     ScoreReport report = summarize(problems, *samples);
+    report.unjudged_problems = static_cast<int>(std::count_if(
+        checks->begin(), checks->end(), [](const ProblemCheck& check) { return !check.judging; }));
+    if (std::string sentence = unjudged_sentence(*checks); !sentence.empty())
+        report.warnings.push_back(std::move(sentence));
     report.results_file = results_file;
     return report;
 }

@@ -17,6 +17,9 @@ struct ScoreOptions {
     VerdictPoolOptions pool;
     SandboxConfig sandbox;
     std::filesystem::path results_file; ///< empty: results_file_for(samples)
+    /// Where canonical solutions that passed are remembered (canonical_check.h); empty: nowhere.
+    std::filesystem::path canonical_cache;
+    std::function<void(int done, int total)> on_check; ///< canonical solutions; as on_progress, before it
     std::function<void(int done, int total)>
         on_progress;                           ///< called on the calling thread, about every 100 ms
     const std::atomic<bool>* cancel = nullptr; ///< set it to end with ErrorCode::cancelled, nothing written
@@ -33,9 +36,11 @@ struct ScoreReport {
     int timed_out = 0;
     int errors = 0;
     int unscored = 0;
+    int unjudged_problems = 0; ///< whose canonical solution does not pass here: their samples are unscored
     std::map<int, double>
         pass_at_k; ///< k -> estimate over the attempted problems, 0..1; where n >= k for all of them
-    std::vector<std::string> warnings; ///< sentences: problems without samples, unscored samples
+    std::vector<std::string>
+        warnings; ///< sentences: problems without samples or that cannot be judged, unscored samples
 };
 
 /// human-eval's name: the samples file's path with "_results.jsonl" appended.
@@ -45,10 +50,10 @@ struct ScoreReport {
 /// and with its other keys kept, plus `result` ("passed", "failed: ...", "timed out", as human-eval words
 /// them; "unscored: ..." where no verdict could be computed) and `passed`. The file appears whole or not at
 /// all (temporary file, rename). Completions are run as they are: cutting at stop strings is the generator's
-/// part. Unlike human-eval, which refuses, a file that does not attempt every problem is scored over the
-/// problems it attempts, with a warning. Errors: a bad line, a missing key, an unknown task_id, no sample at
-/// all (bad_input, with file and line); no sandbox (sandbox_unavailable); results that cannot be written
-/// (io); cancelled.
+/// part. Problems with samples have their canonical solution checked first. Unlike human-eval, which refuses,
+/// a file that does not attempt every problem is scored over the problems it attempts, with a warning.
+/// Errors: a bad line, a missing key, an unknown task_id, no sample at all (bad_input, with file and line);
+/// no sandbox (sandbox_unavailable); results that cannot be written (io); cancelled.
 [[nodiscard]] Expected<ScoreReport> score_samples(const std::vector<Problem>& problems,
                                                   const std::filesystem::path& samples,
                                                   const ScoreOptions& options = {});

@@ -108,6 +108,25 @@ const char* to_string(VerdictKind kind) {
     return "unscored";
 }
 
+const char* to_string(Judging judging) {
+    switch (judging) {
+    case Judging::together: return "together";
+    }
+    return "together";
+}
+
+std::optional<Judging> judging_of(std::string_view word) {
+    for (const Judging judging : {Judging::together}) {
+        if (word == to_string(judging))
+            return judging;
+    }
+    return std::nullopt;
+}
+
+std::string unjudged_detail(const ProblemCheck& check) {
+    return fmt::format("cannot be judged here, as the canonical solution does not pass: {}", check.reason);
+}
+
 Verdict judge(const SandboxOutcome& outcome, const SandboxConfig& config,
               std::chrono::milliseconds wall_limit) {
     Verdict verdict;

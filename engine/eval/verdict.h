@@ -3,6 +3,7 @@
 
 #include "engine/eval/sandbox.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,23 @@ enum class VerdictKind {
     error, ///< ended without finishing check() and without an exception: os._exit, a signal, too much output
     unscored, ///< not run to an end: no sandbox, or cancelled. Says nothing about the program
 };
+
+/// In which way a program is run against its test.
+enum class Judging {
+    together, ///< in one interpreter with its test: a pass is worth what the interpreter's guard is
+};
+
+[[nodiscard]] const char* to_string(Judging judging); ///< "together"
+[[nodiscard]] std::optional<Judging> judging_of(std::string_view word);
+
+/// What the canonical solution showed about a problem (canonical_check.h).
+struct ProblemCheck {
+    std::optional<Judging> judging = Judging::together; ///< unset: samples cannot be judged here
+    std::string reason;                                 ///< why not
+};
+
+/// The verdict on samples of a problem that cannot be judged here.
+[[nodiscard]] std::string unjudged_detail(const ProblemCheck& check);
 
 /// The name on the wire and in files: "passed", "failed", "timed_out", "error", "unscored".
 [[nodiscard]] const char* to_string(VerdictKind kind);

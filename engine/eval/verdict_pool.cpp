@@ -22,6 +22,7 @@ struct Job {
     std::string program;
     VerdictPool::Callback callback;
     bool rerun = false;
+    std::string refusal; ///< why it cannot be judged, if so
 };
 
 /// An eventfd that is readable once raised; every run watches the one that was current when it began.
@@ -120,7 +121,7 @@ class VerdictPool::State {
     void run(std::unique_lock<std::mutex>& lock, Job job) {
         const std::shared_ptr<CancelEvent> event = cancel_;
         const auto known = known_.find(job.program);
-        if (known != known_.end()) {
+        if (known != known_.end() && job.refusal.empty()) {
             const Verdict verdict = known->second;
             deliver(lock, job, verdict);
             return;
@@ -147,9 +148,9 @@ class VerdictPool::State {
     }
 
     Verdict compute(const Job& job, const CancelEvent& event) const {
-        if (!sandbox_) {
+        if (!sandbox_ || !job.refusal.empty()) {
             Verdict verdict;
-            verdict.detail = sandbox_.error().message;
+            verdict.detail = sandbox_ ? job.refusal : sandbox_.error().message;
             return verdict;
         }
         const auto limit = job.rerun ? options_.rerun_wall_limit : options_.first_wall_limit;
@@ -191,8 +192,16 @@ VerdictPool::VerdictPool(Expected<Sandbox> sandbox, const VerdictPoolOptions& op
 
 VerdictPool::~VerdictPool() = default;
 
-void VerdictPool::submit(const Problem& problem, std::string_view completion, Callback callback) {
-    state_->submit({verdict_program(problem, completion), std::move(callback)});
+void VerdictPool::submit(const Problem& problem, std::string_view completion, Callback callback,
+                         const ProblemCheck& check) {
+    Job job{verdict_program(problem, completion), std::move(callback), false, {}};
+    if (!check.judging)
+        job.refusal = unjudged_detail(check);
+    state_->submit(std::move(job));
+}
+
+void VerdictPool::submit_program(std::string program, Callback callback) {
+    state_->submit({std::move(program), std::move(callback), false, {}});
 }
 
 void VerdictPool::cancel() {

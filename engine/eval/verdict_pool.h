@@ -37,8 +37,12 @@ class VerdictPool {
     VerdictPool(const VerdictPool&) = delete;
     VerdictPool& operator=(const VerdictPool&) = delete;
 
-    /// `completion` must be cut at its stop already (cut_at_stop()).
-    void submit(const Problem& problem, std::string_view completion, Callback callback);
+    /// `completion` must be cut at its stop already (cut_at_stop()). `check`: of the problem; where it cannot
+    /// be judged the verdict is `unscored` with the reason.
+    void submit(const Problem& problem, std::string_view completion, Callback callback,
+                const ProblemCheck& check = {});
+    /// Any program; `passed` when it runs to its end.
+    void submit_program(std::string program, Callback callback);
     /// Everything submitted so far ends as `unscored`, "cancelled"; running programs are killed. Returns at
     /// once; what is submitted later runs normally.
     void cancel();

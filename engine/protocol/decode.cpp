@@ -112,6 +112,7 @@ void read(FieldReader& in, ProblemsEvent& out) {
     in.integer("count", out.count, 0, kMany);
     in.integer("offset", out.offset, 0, kMany);
     read_list(in, "problems", out.problems);
+    in.text("notice", out.notice, Need::optional);
 }
 
 void read(FieldReader& in, SampleEvent& out) {

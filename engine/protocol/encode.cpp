@@ -133,6 +133,9 @@ struct EventFields {
         out["count"] = problems.count;
         out["offset"] = problems.offset;
         out["problems"] = list_of(problems.problems);
+        if (!problems.notice.empty()) {
+            out["notice"] = problems.notice;
+        }
     }
     void operator()(const SampleEvent& sample) const {
         start("sample");

@@ -86,7 +86,7 @@ struct LoadedEvent {
 
 struct PhaseEvent {
     std::string run;
-    std::string phase; ///< "load", "quantize", "warmup", "generate", "verdict", "latency"
+    std::string phase; ///< "load", "quantize", "warmup", "check", "generate", "verdict", "latency"
     std::string text;
 };
 
@@ -104,6 +104,7 @@ struct ProblemsEvent {
     int count = 0;  ///< problems of the run, over all batches
     int offset = 0; ///< of this batch's first
     std::vector<ProblemText> problems;
+    std::string notice; ///< "3 problems cannot be judged here: ..."; in the first batch, if at all
 };
 
 struct SampleEvent {

@@ -49,6 +49,9 @@ class EvalRun {
         if (auto planned = plan(); !planned) {
             return planned;
         }
+        if (auto checked = check_problems(); !checked) {
+            return checked;
+        }
         auto loaded = begin_run(context_, run_, {request_.batch_size, longest_});
         if (!loaded) {
             return tl::unexpected(loaded.error());
@@ -59,6 +62,7 @@ class EvalRun {
 
   private:
     Expected<> read_problems();
+    Expected<> check_problems();
     void announce_problems();
     Expected<> plan();
     Expected<> generate_and_judge(Session& session, std::string_view label);
@@ -90,11 +94,41 @@ Expected<> EvalRun::read_problems() {
     return {};
 }
 
+Expected<> EvalRun::check_problems() {
+    std::string key = eval::problems_hash(problems_);
+    for (const Problem& problem : problems_) {
+        key += problem.canonical_solution;
+    }
+    CheckedProblems& checked = context_.checked;
+    if (context_.sandbox == nullptr || checked.key == key) {
+        return {};
+    }
+    eval::CanonicalCheckOptions options;
+    options.cache = eval::canonical_check_cache();
+    options.cancelled = [&] { return run_.stop.stop_requested(); };
+    options.on_progress = [this, last = -1](int done, int total) mutable {
+        if (done != last) {
+            last = done;
+            context_.writer.send(protocol::PhaseEvent{
+                run_.run, "check", fmt::format("Canonical solutions, {} of {} checked", done, total)});
+        }
+    };
+    auto checks = eval::check_canonical_solutions(context_.verdicts, *context_.sandbox, problems_, options);
+    if (!checks) {
+        return tl::unexpected(checks.error());
+    }
+    checked = {std::move(key), *std::move(checks)};
+    return {};
+}
+
 void EvalRun::announce_problems() {
     const std::string hash = eval::problems_hash(problems_);
     for (std::size_t first = 0; first < problems_.size(); first += protocol::kMaxProblemsPerEvent) {
         protocol::ProblemsEvent event{
-            run_.run, hash, static_cast<int>(problems_.size()), static_cast<int>(first), {}};
+            run_.run, hash, static_cast<int>(problems_.size()), static_cast<int>(first), {}, {}};
+        if (first == 0) {
+            event.notice = eval::unjudged_sentence(context_.checked.checks);
+        }
         const std::size_t last = std::min(problems_.size(), first + protocol::kMaxProblemsPerEvent);
         for (std::size_t i = first; i < last; ++i) {
             event.problems.push_back({problems_[i].task_id, problems_[i].prompt, problems_[i].entry_point});
@@ -165,10 +199,12 @@ void EvalRun::take_result(GenerationResult result, ProgressMeter& progress) {
         send_sample(std::move(sample), refused, progress);
         return;
     }
-    context_.verdicts.submit(problem, result.completion,
-                             [this, &progress, sample = std::move(sample)](const eval::Verdict& verdict) {
-                                 send_sample(sample, verdict, progress);
-                             });
+    context_.verdicts.submit(
+        problem, result.completion,
+        [this, &progress, sample = std::move(sample)](const eval::Verdict& verdict) {
+            send_sample(sample, verdict, progress);
+        },
+        context_.sandbox == nullptr ? eval::ProblemCheck{} : context_.checked.checks[planned.problem]);
 }
 
 Expected<> EvalRun::generate_and_judge(Session& session, std::string_view label) {

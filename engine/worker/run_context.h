@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "engine/eval/verdict_pool.h"
+#include "engine/eval/canonical_check.h"
 #include "engine/telemetry/device_reading.h"
 #include "engine/worker/event_writer.h"
 #include "engine/worker/job_queue.h"
@@ -11,11 +11,19 @@
 
 namespace quantscope::worker {
 
+/// What is known about the problems that were judged last: the runs of a campaign share them.
+struct CheckedProblems {
+    std::string key; ///< of the problems' text
+    std::vector<eval::ProblemCheck> checks;
+};
+
 /// What a run works with.
 struct RunContext {
     EventWriter& writer;
     ModelHost& host;
     eval::VerdictPool& verdicts;
+    const eval::Sandbox* sandbox; ///< of `verdicts`; null where there is none
+    CheckedProblems& checked;
     telemetry::ReadDevice read_device; ///< empty where there is no telemetry
 };
 

@@ -23,8 +23,9 @@ constexpr std::chrono::milliseconds kHeartbeat{4000};
 
 class Server {
   public:
-    Server(EventWriter& writer, Expected<eval::Sandbox> sandbox, const eval::VerdictPoolOptions& options)
-        : writer_(writer), verdicts_(std::move(sandbox), options) {}
+    Server(EventWriter& writer, const Expected<eval::Sandbox>& sandbox,
+           const eval::VerdictPoolOptions& options)
+        : writer_(writer), sandbox_(sandbox), verdicts_(sandbox, options) {}
 
     Expected<> work(JobQueue& queue) {
         while (auto job = queue.pop()) {
@@ -80,7 +81,9 @@ class Server {
     }
 
     EventWriter& writer_;
+    const Expected<eval::Sandbox> sandbox_;
     eval::VerdictPool verdicts_;
+    CheckedProblems checked_;
     LoadRequest opened_; ///< what host_ was opened for
     std::unique_ptr<ModelHost> host_;
     std::unique_ptr<const telemetry::Nvml> nvml_; ///< of host_'s device; null where there is none
@@ -127,7 +130,7 @@ RunContext Server::run_context() {
     if (nvml_) {
         read = [nvml = nvml_.get()] { return nvml->read(); };
     }
-    return {writer_, *host_, verdicts_, std::move(read)};
+    return {writer_, *host_, verdicts_, sandbox_ ? &*sandbox_ : nullptr, checked_, std::move(read)};
 }
 
 Expected<> Server::load(const LoadRequest& request, const std::stop_token& stop) {
@@ -170,7 +173,7 @@ void Server::announce_loaded() {
 Expected<> serve(const ServeOptions& options) {
     EventWriter writer(options.out_fd, options.record_fd);
     HelloEvent hello = make_hello();
-    auto sandbox = eval::Sandbox::open();
+    auto sandbox = eval::Sandbox::open(options.sandbox);
     hello.sandbox.available = sandbox.has_value();
     if (!sandbox) {
         hello.sandbox.message = sandbox.error().message;
@@ -186,7 +189,7 @@ Expected<> serve(const ServeOptions& options) {
     });
     eval::VerdictPoolOptions verdict_options;
     verdict_options.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
-    Server server(writer, std::move(sandbox), verdict_options);
+    Server server(writer, sandbox, verdict_options);
     const RequestReader reader(options.in_fd, writer, queue, options.on_overdue);
     return server.work(queue);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/base/error.h"
+#include "engine/eval/sandbox.h"
 
 #include <functional>
 
@@ -11,6 +12,7 @@ struct ServeOptions {
     int in_fd = 0;      ///< requests
     int out_fd = 1;     ///< events; nothing else may be written there
     int record_fd = -1; ///< gets a copy of all events; -1: none
+    eval::SandboxConfig sandbox;
     /// Called from another thread when the end was asked for and work did not stop within two seconds (a step
     /// of a large model cannot be interrupted). It is expected to end the process.
     std::function<void()> on_overdue;

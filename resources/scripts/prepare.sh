@@ -6,7 +6,7 @@ BUILD_PACKAGES=(
     qt6-base-dev libqt6opengl6-dev qt6-charts-dev qt6-svg-dev libqt6sql6-sqlite libxkbcommon-dev
     libdnnl-dev libsentencepiece-dev libpcre2-dev libutf8proc-dev
     libexpected-dev nlohmann-json3-dev libfmt-dev libcli11-dev libxxhash-dev zlib1g-dev
-    bubblewrap util-linux python3 fonts-dejavu-core
+    bubblewrap util-linux python3 python3-numpy fonts-dejavu-core
 )
 
 say() { printf '%s\n' "quantscope: $*" >&2; }

@@ -80,6 +80,8 @@ QString reproduceCommand(const storage::CampaignSpec& spec) {
     addBudget(words, spec.budget);
     if (!spec.launcher.isEmpty())
         words += {QStringLiteral("--launcher"), spec.launcher.join(u' ')};
+    if (!spec.python.isEmpty())
+        words += {QStringLiteral("--python"), spec.python};
     for (QString& word : words)
         word = shellQuoted(word);
     return words.join(u' ');

@@ -25,3 +25,11 @@ def _report(error):
         posix.write(4, b"E" + _describe(error))
     except BaseException:
         posix.write(4, b"EException that cannot be described")
+
+def _end():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass
+    posix._exit(0)

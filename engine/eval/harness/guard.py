@@ -10,10 +10,10 @@ _REFUSED = frozenset((
 ))
 _SITE = "/site"  # where sandbox_layout.cpp puts the packages of the allow list
 try:
-    posix.stat(_SITE)
+    _packages = posix.listdir(_SITE)
     sys.path.append(_SITE)
 except OSError:
-    pass
+    _packages = []
 
 def _guard(event, args, type=type, str=str, bytes=bytes, memoryview=memoryview, len=len, hidden=_HIDDEN,
            refused=_REFUSED, threads=_MAX_THREADS, count=_thread._count, frame=sys._getframe,
@@ -70,7 +70,14 @@ def _coroutine(func, original=types.coroutine):
 def _no_frozen_object(name, data=None):
     raise ImportError("the sandbox refuses to deserialise code")
 
-def _arm():
+def _arm(source):
+    # numpy before 1.25 replaces its functions' code while it is imported: it may, before anything else runs.
+    for package in _packages:
+        if package in source:
+            try:
+                __import__(package)
+            except Exception:
+                pass  # the program meets it again
     types.coroutine = _coroutine
     # Frozen modules are read from their files like all others; what loads them would make code of any bytes.
     _imp._override_frozen_modules_for_tests(-1)

@@ -12,13 +12,13 @@ def _run(read, close, compiler, execute):
         parts.append(part)
     close(3)
     _source = b"".join(parts).decode()
+    _arm(_source)
     execute(compiler(_source, "<program>", "exec"), {})
     return b""
 
 posix.write(4, b"S")
 try:
-    _arm()
     posix.write(4, posix.read(3, 32) + _run(posix.read, posix.close, compile, exec))
 except BaseException as error:
     _report(error)
-posix._exit(0)
+_end()

@@ -277,6 +277,7 @@ void TestSandbox::outputIsKeptFromItsEnd() {
     QVERIFY(found.output.ends_with("x\xEF\xBF\xBD"
                                    "end\xEF\xBF\xBD"));
     QVERIFY(found.detail.starts_with("ended without finishing check(): exit status 3; last output: "));
+    QCOMPARE(verdict("print('seen')\nassert False").output, std::string("seen\n"));
 }
 
 void TestSandbox::cancelKillsAtOnce() {

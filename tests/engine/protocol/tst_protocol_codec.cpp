@@ -82,8 +82,9 @@ class TestCodec : public QObject {
         QVERIFY(!open.eta_s.has_value());
         QCOMPARE(round_trip(ProgressEvent{"r", "latency", 1, 9, 3.5, 12.5}).eta_s.value(), 3.5);
         const ProblemsEvent problems =
-            round_trip(ProblemsEvent{"r", "hash", 40, 32, {{"a/1", "def f():\n", "f"}}});
+            round_trip(ProblemsEvent{"r", "hash", 40, 32, {{"a/1", "def f():\n", "f"}}, "1 problem"});
         QCOMPARE(problems.offset, 32);
+        QCOMPARE(problems.notice, std::string("1 problem"));
         QCOMPARE(problems.problems.at(0).entry_point, std::string("f"));
         QCOMPARE(round_trip(MetricEvent{"r", {{"load_s", 0.5}}}).values.at("load_s"), 0.5);
         QCOMPARE(round_trip(TelemetryEvent{{{"power_w", 300.0}}}).values.size(), std::size_t(1));
