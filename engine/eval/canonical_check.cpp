@@ -79,11 +79,37 @@ class Remembered {
     bool changed_ = false;
 };
 
-/// The verdict in the way of a pass.
 struct Trial {
     ProblemCheck check;
-    bool lasting = false; ///< may be remembered
+    bool lasting = true; ///< may be remembered: not where a limit of time had a say
+    void take(const Verdict& verdict) {
+        check = {};
+        if (verdict.kind == VerdictKind::passed) {
+            check.judging = verdict.proven ? Judging::apart : Judging::together;
+            return;
+        }
+        check = {std::nullopt, verdict.detail};
+        lasting = false;
+    }
 };
+
+/// Apart from its test if that passes, else together with it.
+void try_solution(VerdictPool& pool, const Problem& problem, Trial& trial) {
+    const auto together = [&pool, &problem, &trial] {
+        pool.submit(problem, problem.canonical_solution,
+                    [&trial](const Verdict& verdict) { trial.take(verdict); });
+    };
+    pool.submit(problem, problem.canonical_solution,
+                [&trial, together](const Verdict& verdict) {
+                    if (verdict.kind == VerdictKind::passed || verdict.kind == VerdictKind::unscored) {
+                        trial.take(verdict);
+                        return;
+                    }
+                    trial.lasting = verdict.kind == VerdictKind::failed;
+                    together();
+                },
+                {Judging::apart, {}});
+}
 
 std::string without_line(const std::string& reason) {
     return reason.substr(0, reason.find(" (line "));
@@ -110,21 +136,16 @@ Expected<std::vector<ProblemCheck>> check_canonical_solutions(VerdictPool& pool,
     std::vector<std::size_t> unknown;
     for (std::size_t i = 0; i < problems.size(); ++i) {
         if (const auto judging = remembered.find(key_of(problems[i])))
-            trials[i].check = {judging, {}};
+            trials[i] = {{judging, {}}, false};
         else
             unknown.push_back(i);
     }
     for (const std::size_t i : unknown) {
         Trial& trial = trials[i];
-        const auto done = [&trial](const Verdict& verdict) {
-            trial.lasting = verdict.kind == VerdictKind::passed;
-            trial.check.judging = trial.lasting ? std::optional(Judging::together) : std::nullopt;
-            trial.check.reason = verdict.detail;
-        };
         if (is_blank(problems[i].canonical_solution))
-            pool.submit_program(problems[i].test, done);
+            pool.submit_program(problems[i].test, [&trial](const Verdict& verdict) { trial.take(verdict); });
         else
-            pool.submit(problems[i], problems[i].canonical_solution, done);
+            try_solution(pool, problems[i], trial);
     }
     const int total = static_cast<int>(unknown.size());
     while (!pool.wait_idle(std::chrono::milliseconds(100))) {

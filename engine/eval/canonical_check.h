@@ -23,12 +23,12 @@ struct CanonicalCheckOptions {
 /// home.
 [[nodiscard]] std::filesystem::path canonical_check_cache();
 
-/// Runs each problem's canonical solution against its test, as a sample's completion is run: where that does
-/// not pass, no sample of the problem can be judged here (a package that the test imports is missing, a
-/// limit is too small, the file is wrong). A problem with a blank canonical solution is judged if its test
-/// can at least be loaded. Passes are remembered by problem, harness, limits and interpreter; what did not
-/// pass is tried again the next time. `sandbox` is the pool's. Returns one check a problem, in their order.
-/// Errors: cancelled.
+/// Runs each problem's canonical solution against its test, as a sample's completion is run, apart from it if
+/// that works, else together with it: where neither does not pass, no sample of the problem can be judged
+/// here (a package that the test imports is missing, a limit is too small, the file is wrong). A problem with
+/// a blank canonical solution is judged if its test can at least be loaded. Passes are remembered by problem,
+/// harness, limits and interpreter; what did not pass is tried again the next time. `sandbox` is the pool's.
+/// Returns one check a problem, in their order. Errors: cancelled.
 [[nodiscard]] Expected<std::vector<ProblemCheck>>
 check_canonical_solutions(VerdictPool& pool, const Sandbox& sandbox, std::span<const Problem> problems,
                           const CanonicalCheckOptions& options = {});

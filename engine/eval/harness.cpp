@@ -5,6 +5,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <initializer_list>
 
 namespace quantscope::eval {
 namespace {
@@ -29,13 +30,25 @@ std::string settings(int max_threads) {
                        fmt::join(hidden_modules, "', '"));
 }
 
+std::string assemble(std::initializer_list<std::string_view> parts) {
+    std::string program;
+    for (const std::string_view part : parts)
+        program += harness_part(part);
+    return program;
+}
+
 } // namespace
 
 std::string together_harness(int max_threads) {
-    return settings(max_threads)
-        .append(harness_part("guard"))
-        .append(harness_part("describe"))
-        .append(harness_part("together"));
+    return settings(max_threads) + assemble({"guard", "describe", "together"});
+}
+
+std::string judged_harness(int max_threads) {
+    return settings(max_threads) + assemble({"guard", "describe", "codec", "judged"});
+}
+
+std::string checker_harness(int max_threads) {
+    return settings(max_threads) + assemble({"guard", "describe", "codec", "checker"});
 }
 
 bool is_hidden_module(std::string_view name) {

@@ -5,6 +5,7 @@
 #include "engine/eval/harness.h"
 #include "engine/eval/sandbox_layout.h"
 #include "engine/eval/seccomp_filter.h"
+#include "engine/eval/stream_watch.h"
 
 #include <algorithm>
 #include <array>
@@ -14,7 +15,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
 #include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,13 +24,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int seccomp_fd = 5;
-constexpr std::size_t kept_result_bytes = 4096;
 constexpr std::chrono::seconds start_grace{10};
+/// For a judged program whose test is over to flush what it printed.
+constexpr std::chrono::milliseconds end_grace{500};
+constexpr int lost_descriptors = -EMFILE;
 
 std::vector<std::string> sandbox_argv(const SandboxConfig& config, const PythonEnvironment& python,
-                                      bool with_seccomp) {
+                                      bool with_seccomp, std::string harness) {
     std::vector<std::string> argv = sandbox_layout(config, python, with_seccomp ? seccomp_fd : -1);
-    argv.insert(argv.end(), {python.executable, "-I", "-B", "-S", "-c", together_harness(config.threads)});
+    argv.insert(argv.end(), {python.executable, "-I", "-B", "-S", "-c", std::move(harness)});
     return argv;
 }
 
@@ -54,109 +56,46 @@ std::string make_nonce() {
     return getrandom(nonce.data(), nonce.size(), 0) == nonce_bytes ? nonce : std::string();
 }
 
-/// The end of a stream, and how much there was.
-struct Tail {
-    std::size_t limit;
-    std::string bytes{};
-    std::size_t total = 0;
-    void add(const char* data, std::size_t n) {
-        total += n;
-        bytes.append(data, n);
-        if (bytes.size() > 2 * limit)
-            bytes.erase(0, bytes.size() - limit);
+/// As checker.py's _field() reads it.
+std::string field(std::string_view text) {
+    std::string bytes;
+    for (std::size_t i = 0; i < 8; ++i)
+        bytes += static_cast<char>(static_cast<std::uint64_t>(text.size()) >> (8 * i));
+    return bytes.append(text);
+}
+
+int wait_for(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    std::string take() {
-        if (bytes.size() > limit)
-            bytes.erase(0, bytes.size() - limit);
-        return std::move(bytes);
-    }
-};
+    return status;
+}
 
-/// Both streams of a running sandbox, drained until they end, time is up, too much was printed, or the caller
-/// cancels.
-class Watch {
-  public:
-    Watch(Fd output, Fd result, std::size_t kept_output)
-        : output_(std::move(output)), result_(std::move(result)), output_tail_{kept_output} {}
+void note_end(StreamWatch::End end, SandboxOutcome& outcome) {
+    outcome.cancelled = end == StreamWatch::End::cancelled;
+    outcome.hit_output_limit = end == StreamWatch::End::too_much;
+    outcome.hit_wall_limit = end == StreamWatch::End::time_is_up;
+}
 
-    void until_end(Clock::time_point deadline, std::size_t output_limit, int cancel_fd,
-                   SandboxOutcome& outcome) {
-        while (output_ || result_) {
-            if (cancelled(cancel_fd)) {
-                outcome.cancelled = true;
-                return;
-            }
-            if (output_tail_.total + result_total_ > output_limit) {
-                outcome.hit_output_limit = true;
-                return;
-            }
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-            if (left <= 0) {
-                outcome.hit_wall_limit = true;
-                return;
-            }
-            read_some(static_cast<int>(left), cancel_fd);
-        }
-    }
-
-    /// Goes on until the harness has spoken. bwrap ties the lives of its processes together while it sets up;
-    /// killed before that, it could leave one behind.
-    void until_started(Clock::time_point deadline) {
-        while ((output_ || result_) && result_bytes_.empty() && Clock::now() < deadline)
-            read_some(50, -1);
-    }
-
-    [[nodiscard]] const std::string& result() const { return result_bytes_; }
-    std::string take_output() { return output_tail_.take(); }
-
-  private:
-    static bool cancelled(int cancel_fd) {
-        pollfd entry{cancel_fd, POLLIN, 0};
-        return cancel_fd >= 0 && ::poll(&entry, 1, 0) > 0;
-    }
-
-    void read_some(int timeout_ms, int cancel_fd) {
-        // poll() skips negative descriptors, so that a stream that has ended needs no special case.
-        std::array<pollfd, 3> entries = {
-            {{output_.get(), POLLIN, 0}, {result_.get(), POLLIN, 0}, {cancel_fd, POLLIN, 0}}};
-        if (::poll(entries.data(), entries.size(), timeout_ms) <= 0)
-            return;
-        if (entries[0].revents != 0) {
-            if (const std::size_t n = read_chunk(output_))
-                output_tail_.add(chunk_.data(), n);
-        }
-        if (entries[1].revents != 0) {
-            if (const std::size_t n = read_chunk(result_)) {
-                result_total_ += n;
-                result_bytes_.append(chunk_.data(), std::min(n, kept_result_bytes - result_bytes_.size()));
-            }
-        }
-    }
-
-    std::size_t read_chunk(Fd& fd) {
-        const ssize_t n = ::read(fd.get(), chunk_.data(), chunk_.size());
-        if (n > 0)
-            return static_cast<std::size_t>(n);
-        if (n == 0 || errno != EINTR)
-            fd.reset();
-        return 0;
-    }
-
-    Fd output_;
-    Fd result_;
-    Tail output_tail_;
-    std::string result_bytes_;
-    std::size_t result_total_ = 0;
-    std::array<char, 65536> chunk_{};
-};
-
-void read_result(const std::string& result, const std::string& nonce, SandboxOutcome& outcome) {
+void read_result(std::string_view result, const std::string& nonce, SandboxOutcome& outcome) {
     outcome.harness_started = result.starts_with('S');
-    outcome.completed =
-        result.size() == 1 + nonce.size() && outcome.harness_started && result.ends_with(nonce);
-    outcome.raised = !outcome.completed && result.starts_with("SE");
+    if (!outcome.harness_started)
+        return;
+    result.remove_prefix(1);
+    outcome.completed = result == nonce;
+    if (outcome.completed)
+        return;
+    if (result.starts_with('U')) {
+        outcome.undecided = result.substr(1);
+        return;
+    }
+    if (result.starts_with('C')) {
+        result.remove_prefix(1);
+        outcome.undecided = "a value was sent as one of its base type";
+    }
+    outcome.raised = result.starts_with('E');
     if (outcome.raised)
-        outcome.exception = result.substr(2);
+        outcome.exception = result.substr(1);
 }
 
 } // namespace
@@ -164,58 +103,130 @@ void read_result(const std::string& result, const std::string& nonce, SandboxOut
 Sandbox::Sandbox(const SandboxConfig& config, PythonEnvironment python, bool leave_root)
     : config_(config), python_(std::move(python)), isolation_(isolation_of(config, leave_root)),
       seccomp_(seccomp_filter()) {
-    argv_ = sandbox_argv(config_, python_, !seccomp_.empty());
+    const bool filtered = !seccomp_.empty();
+    together_ = sandbox_argv(config_, python_, filtered, together_harness(config.threads));
+    judged_ = sandbox_argv(config_, python_, filtered, judged_harness(config.threads));
+    checker_ = sandbox_argv(config_, python_, filtered, checker_harness(config.threads));
 }
 
 std::string Sandbox::identity() const {
-    return fmt::format("{}\n{}\n{}\n{} {} {} {} {} {}", python_.identity, fmt::join(argv_, "\n"), seccomp_,
-                       config_.address_space_bytes, config_.cpu_s, config_.open_files, config_.file_bytes,
-                       config_.tmp_bytes, config_.tmp_files);
+    return fmt::format("{}\n{}\n{}\n{}\n{}\n{} {} {} {} {} {}", python_.identity, fmt::join(together_, "\n"),
+                       judged_.back(), checker_.back(), seccomp_, config_.address_space_bytes, config_.cpu_s,
+                       config_.open_files, config_.file_bytes, config_.tmp_bytes, config_.tmp_files);
+}
+
+pid_t Sandbox::start(const std::vector<std::string>& argv, std::string_view input, const Fd& output,
+                     const Fd& result, std::span<const int> channel) const {
+    const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const Fd program = memory_file("quantscope-program", input);
+    const Fd filter = memory_file("quantscope-seccomp", seccomp_);
+    if (!null || !program || !filter || !output || !result)
+        return lost_descriptors;
+    std::vector<int> fds = {null.get(),    output.get(), output.get(),
+                            program.get(), result.get(), filter.get()};
+    fds.insert(fds.end(), channel.begin(), channel.end());
+    return spawn_isolated(argv, fds, isolation_);
+}
+
+SandboxOutcome Sandbox::not_started(int error) const {
+    SandboxOutcome outcome;
+    outcome.output =
+        fmt::format("{} cannot be started in namespaces of its own: {}", config_.bwrap, std::strerror(error));
+    return outcome;
 }
 
 SandboxOutcome Sandbox::run(std::string_view program, std::chrono::milliseconds wall_limit,
                             int cancel_fd) const {
-    SandboxOutcome outcome;
-    const auto start = Clock::now();
+    const auto begin = Clock::now();
     const std::string nonce = make_nonce();
     Pipe output = make_pipe();
     Pipe result = make_pipe();
-    const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    Fd input = memory_file("quantscope-program", nonce + std::string(program));
-    Fd filter = memory_file("quantscope-seccomp", seccomp_);
-    if (nonce.empty() || !output.read || !result.read || !null || !input || !filter) {
-        outcome.output =
-            fmt::format("the system has no descriptors or memory left: {}", std::strerror(errno));
-        return outcome;
-    }
-    const std::array<int, 6> fds = {null.get(),  output.write.get(), output.write.get(),
-                                    input.get(), result.write.get(), filter.get()};
-    const pid_t pid = spawn_isolated(argv_, fds, isolation_);
+    const pid_t pid =
+        nonce.empty() ? -EIO : start(together_, nonce + std::string(program), output.write, result.write, {});
     output.write.reset();
     result.write.reset();
-    input.reset();
-    filter.reset();
-    if (pid < 0) {
-        outcome.output = fmt::format("{} cannot be started in namespaces of its own: {}", config_.bwrap,
-                                     std::strerror(-pid));
-        return outcome;
-    }
-    outcome.spawned = true;
+    if (pid < 0)
+        return not_started(-pid);
 
-    Watch watch(std::move(output.read), std::move(result.read), config_.kept_output_bytes);
-    watch.until_end(start + wall_limit, config_.output_bytes, cancel_fd, outcome);
+    SandboxOutcome outcome;
+    outcome.spawned = true;
+    std::vector<Fd> results;
+    results.push_back(std::move(result.read));
+    StreamWatch watch(std::move(output.read), std::move(results), config_.kept_output_bytes);
+    note_end(watch.run(begin + wall_limit, config_.output_bytes, cancel_fd), outcome);
     if (outcome.cancelled || outcome.hit_output_limit || outcome.hit_wall_limit) {
         watch.until_started(Clock::now() + start_grace);
         ::kill(pid, SIGKILL); // its death kills the namespace's init, and that everything inside
     }
-    while (::waitpid(pid, &outcome.wait_status, 0) < 0 && errno == EINTR) {
-    }
+    outcome.wait_status = wait_for(pid);
     // The streams end when the last process inside is gone; after a kill that is milliseconds away.
-    SandboxOutcome ignored;
-    watch.until_end(Clock::now() + std::chrono::seconds(2), SIZE_MAX, -1, ignored);
-    read_result(watch.result(), nonce, outcome);
+    watch.run(Clock::now() + std::chrono::seconds(2), SIZE_MAX, -1);
+    read_result(watch.result(0), nonce, outcome);
     outcome.output = watch.take_output();
-    outcome.wall_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    outcome.wall_ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    return outcome;
+}
+
+SandboxOutcome Sandbox::run_apart(const Problem& problem, std::string_view completion,
+                                  std::chrono::milliseconds wall_limit, int cancel_fd) const {
+    const auto begin = Clock::now();
+    const std::string nonce = make_nonce();
+    // As in verdict_program(), and the test's lines have the same numbers.
+    const std::string program = problem.prompt + std::string(completion) + "\n";
+    const auto lines = std::count(program.begin(), program.end(), '\n');
+    Pipe output = make_pipe();
+    Pipe checked = make_pipe();
+    Pipe judged = make_pipe();
+    Pipe questions = make_pipe();
+    Pipe answers = make_pipe();
+    const std::array<int, 2> checker_channel = {answers.read.get(), questions.write.get()};
+    const std::array<int, 2> judged_channel = {questions.read.get(), answers.write.get()};
+    const bool ready = !nonce.empty() && answers.read && questions.read;
+    const pid_t checker = !ready ? lost_descriptors
+                                 : start(checker_,
+                                         nonce + field(problem.entry_point) +
+                                             field(problem.prompt + problem.canonical_solution) +
+                                             field(std::to_string(lines)) + field(problem.test),
+                                         output.write, checked.write, checker_channel);
+    const pid_t subject = checker < 0 ? checker
+                                      : start(judged_, problem.entry_point + "\n" + program + "\n",
+                                              output.write, judged.write, judged_channel);
+    for (Fd* fd : {&output.write, &checked.write, &judged.write, &questions.read, &questions.write,
+                   &answers.read, &answers.write})
+        fd->reset();
+    SandboxOutcome outcome;
+    outcome.spawned = true;
+    std::vector<Fd> results;
+    results.push_back(std::move(checked.read));
+    results.push_back(std::move(judged.read));
+    StreamWatch watch(std::move(output.read), std::move(results), config_.kept_output_bytes);
+    if (subject >= 0)
+        note_end(watch.run(begin + wall_limit, config_.output_bytes, cancel_fd, 0), outcome);
+    watch.until_started(Clock::now() + start_grace);
+    for (const pid_t pid : {checker, subject}) {
+        if (pid < 0)
+            continue;
+        if (pid == subject && !outcome.hit_wall_limit && !outcome.cancelled && !outcome.hit_output_limit)
+            watch.run(Clock::now() + end_grace, SIZE_MAX, -1,
+                      1); // it ends by itself, having no more questions
+        ::kill(pid, SIGKILL);
+        const int status = wait_for(pid);
+        outcome.wait_status = pid == subject ? status : outcome.wait_status;
+    }
+    watch.run(Clock::now() + std::chrono::seconds(2), SIZE_MAX, -1);
+    if (subject < 0)
+        return not_started(-subject);
+    read_result(watch.result(0), nonce, outcome);
+    const std::string& own = watch.result(1);
+    outcome.harness_started = outcome.harness_started && own.starts_with('S');
+    // The judged program's own end explains why the checker came to none.
+    if (!outcome.completed && own.starts_with("SE")) {
+        outcome.raised = true;
+        outcome.exception = own.substr(2);
+        outcome.undecided.clear();
+    }
+    outcome.output = watch.take_output();
+    outcome.wall_ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
     return outcome;
 }
 

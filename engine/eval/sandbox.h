@@ -2,11 +2,14 @@
 #pragma once
 
 #include "engine/base/error.h"
+#include "engine/eval/child_process.h"
 #include "engine/eval/isolated_process.h"
+#include "engine/eval/problems.h"
 #include "engine/eval/python_environment.h"
 
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +47,9 @@ struct SandboxOutcome {
     bool harness_started = false; ///< the interpreter inside was reached
     bool completed = false;       ///< check() returned: the nonce came back
     bool raised = false;          ///< the program ended by an exception, described in `exception`
+    /// run_apart() only, not empty: the channel between the two processes has a say in how this ended, and
+    /// why. The program is then to be run together with its test.
+    std::string undecided;
     bool hit_wall_limit = false;
     bool hit_output_limit = false;
     bool cancelled = false;
@@ -62,16 +68,32 @@ struct SandboxOutcome {
 /// any output. Hash randomization cannot be switched off under `python3 -I`: a program whose result depends
 /// on the order of a set of strings may flip between runs.
 ///
-/// Threat model. The program is hostile code written without knowledge of a run's nonce. The kernel,
-/// bubblewrap and the interpreter's own files are trusted. Held by the kernel: files, processes, network,
-/// memory, CPU, threads, descriptors, limits, output, signals, no machine code but that of the visible files;
-/// a parent that dies (bwrap dies with the thread that started it, so threads that call run() must outlive
-/// their calls); a forged pass by exit status, by SystemExit, by printing, by writing to /tmp or to any
-/// descriptor. A bar only, held by the interpreter's audit hook (harness/guard.py), because program and test
-/// share one interpreter: raw pointers through modules, interpreters without the hook, code that no compiler
-/// made, native modules of other folders, tracing; reading the nonce back. A defect of CPython, or a package
-/// that can reach memory (numpy can), goes over it; and code that makes its own test meaningless (a return
-/// value whose __eq__ is always true, a decorator left dangling over `def check`) needs not even that.
+/// Threat model. The program is hostile code written without knowledge of a run's nonce. The problem file's
+/// own code, the kernel, bubblewrap and the interpreter's files are trusted.
+///
+/// Held by the kernel, however the program is run: files, processes, network, memory, CPU, threads,
+/// descriptors, limits, output, signals; no machine code but that of the visible files; a parent that dies
+/// (bwrap dies with the thread that started it, so threads that call run() must outlive their calls).
+///
+/// run_apart(), proof: the nonce is in another process, in another sandbox, which runs the test. It sees the
+/// program through plain values only (harness/codec.py): base types as their own methods read them, so that
+/// no __eq__ of the program's has a say. A forged pass needs a defect of the kernel, of bubblewrap, or of
+/// CPython's handling of integers, strings and containers. What a test does not look at is not proven by it:
+/// a program may answer by a table of the values that the test asks for, and may change in place the
+/// arguments that it is given.
+///
+/// run(), a bar: program and test share one interpreter, and the nonce is on its stack. Held by the kernel
+/// even so: a pass forged by exit status, SystemExit, printing, or writing to /tmp or to any descriptor. Held
+/// by the interpreter's audit hook only (harness/guard.py): raw pointers through modules, interpreters
+/// without the hook, code that no compiler made, native modules of other folders, tracing; reading the nonce
+/// back. A defect of CPython or a package that can reach memory (numpy can) goes over it, and code that makes
+/// its own test meaningless (a value whose __eq__ is always true, a decorator left dangling over `def check`)
+/// needs not even that.
+///
+/// Which of the two counts is decided by the canonical solution (canonical_check.h), and the verdict says so.
+/// A program whose values do not go through the channel as they are (an object of a class, a generator) is
+/// judged by run() after all, so that no valid program fails for it; a hostile one can choose that way, and
+/// its pass is marked as not proven.
 class Sandbox {
   public:
     /// Checks the configuration by running a small program with the exact flags. Error: sandbox_unavailable,
@@ -84,6 +106,12 @@ class Sandbox {
     [[nodiscard]] SandboxOutcome run(std::string_view program, std::chrono::milliseconds wall_limit,
                                      int cancel_fd = -1) const;
 
+    /// Runs prompt and completion in one sandbox and the problem's test in another, each with its own limits:
+    /// the test calls the entry point through a channel for plain values (harness/codec.py), so that the mark
+    /// of a pass is out of the judged program's reach. As run() otherwise.
+    [[nodiscard]] SandboxOutcome run_apart(const Problem& problem, std::string_view completion,
+                                           std::chrono::milliseconds wall_limit, int cancel_fd = -1) const;
+
     [[nodiscard]] const SandboxConfig& config() const { return config_; }
     [[nodiscard]] const PythonEnvironment& python() const { return python_; }
     /// Changes whenever a program could run differently: harness, what is visible, limits, filter,
@@ -95,7 +123,13 @@ class Sandbox {
     SandboxConfig config_;
     PythonEnvironment python_;
     Isolation isolation_;
-    std::vector<std::string> argv_;
+    [[nodiscard]] pid_t start(const std::vector<std::string>& argv, std::string_view input, const Fd& output,
+                              const Fd& result, std::span<const int> channel) const;
+    [[nodiscard]] SandboxOutcome not_started(int error) const;
+
+    std::vector<std::string> together_; ///< argument vectors of the three harnesses
+    std::vector<std::string> judged_;
+    std::vector<std::string> checker_;
     std::string seccomp_;
 };
 

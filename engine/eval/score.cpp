@@ -142,6 +142,7 @@ ScoreReport summarize(const std::vector<Problem>& problems, const std::vector<Sa
     for (const Sample& sample : samples) {
         const VerdictKind kind = sample.verdict.kind;
         report.passed += kind == VerdictKind::passed;
+        report.unproven += kind == VerdictKind::passed && !sample.verdict.proven;
         report.failed += kind == VerdictKind::failed;
         report.timed_out += kind == VerdictKind::timed_out;
         report.errors += kind == VerdictKind::error;
@@ -161,6 +162,11 @@ ScoreReport summarize(const std::vector<Problem>& problems, const std::vector<Sa
         report.warnings.push_back(
             fmt::format("{} of {} problems have no sample; pass@k is over the {} attempted ones",
                         report.problems - report.attempted, report.problems, report.attempted));
+    }
+    if (report.unproven > 0) {
+        report.warnings.push_back(fmt::format(
+            "{} of {} passes are not proven: their programs ran in one interpreter with their tests",
+            report.unproven, report.passed));
     }
     if (report.unscored > 0) {
         report.warnings.push_back(

@@ -36,6 +36,7 @@ struct ScoreReport {
     int timed_out = 0;
     int errors = 0;
     int unscored = 0;
+    int unproven = 0;          ///< passes that ran in one interpreter with their tests (sandbox.h)
     int unjudged_problems = 0; ///< whose canonical solution does not pass here: their samples are unscored
     std::map<int, double>
         pass_at_k; ///< k -> estimate over the attempted problems, 0..1; where n >= k for all of them

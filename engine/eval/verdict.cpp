@@ -111,12 +111,13 @@ const char* to_string(VerdictKind kind) {
 const char* to_string(Judging judging) {
     switch (judging) {
     case Judging::together: return "together";
+    case Judging::apart: return "apart";
     }
     return "together";
 }
 
 std::optional<Judging> judging_of(std::string_view word) {
-    for (const Judging judging : {Judging::together}) {
+    for (const Judging judging : {Judging::together, Judging::apart}) {
         if (word == to_string(judging))
             return judging;
     }
@@ -125,6 +126,11 @@ std::optional<Judging> judging_of(std::string_view word) {
 
 std::string unjudged_detail(const ProblemCheck& check) {
     return fmt::format("cannot be judged here, as the canonical solution does not pass: {}", check.reason);
+}
+
+std::string unproven_detail(const std::string& reason) {
+    return one_line("passed, not proven: ran in one interpreter with its test" +
+                    (reason.empty() ? std::string() : ", as " + reason));
 }
 
 Verdict judge(const SandboxOutcome& outcome, const SandboxConfig& config,

@@ -20,9 +20,10 @@ enum class VerdictKind {
 /// In which way a program is run against its test.
 enum class Judging {
     together, ///< in one interpreter with its test: a pass is worth what the interpreter's guard is
+    apart,    ///< in a process of its own, the test in another: a pass is proof (sandbox.h)
 };
 
-[[nodiscard]] const char* to_string(Judging judging); ///< "together"
+[[nodiscard]] const char* to_string(Judging judging); ///< "together", "apart"
 [[nodiscard]] std::optional<Judging> judging_of(std::string_view word);
 
 /// What the canonical solution showed about a problem (canonical_check.h).
@@ -34,14 +35,19 @@ struct ProblemCheck {
 /// The verdict on samples of a problem that cannot be judged here.
 [[nodiscard]] std::string unjudged_detail(const ProblemCheck& check);
 
+/// What is said of a pass that is not proven; `reason`: why the test did not run apart, if it was tried.
+[[nodiscard]] std::string unproven_detail(const std::string& reason);
+
 /// The name on the wire and in files: "passed", "failed", "timed_out", "error", "unscored".
 [[nodiscard]] const char* to_string(VerdictKind kind);
 
 struct Verdict {
     VerdictKind kind = VerdictKind::unscored;
-    std::string detail; ///< one line of valid UTF-8: the exception's last line or why, with the limit of the
-                        ///< sandbox that was met, if any; empty when passed
-    std::string output; ///< end of what the program printed (stdout and stderr), valid UTF-8
+    /// One line of valid UTF-8: the exception's last line or why, with the limit of the sandbox that was met,
+    /// if any. Of a pass: that it is not proven, and why; empty when it is.
+    std::string detail;
+    bool proven = false;  ///< passed apart from its test
+    std::string output;   ///< end of what the program printed (stdout and stderr), valid UTF-8
     double wall_ms = 0.0; ///< of the run that counts
     int attempts = 0;     ///< 2 when a timeout was rerun
 };

@@ -22,7 +22,11 @@ struct Job {
     std::string program;
     VerdictPool::Callback callback;
     bool rerun = false;
-    std::string refusal; ///< why it cannot be judged, if so
+    std::string refusal{}; ///< why it cannot be judged, if so
+    bool apart = false;    ///< by `problem` and `completion`
+    Problem problem{};
+    std::string completion{};
+    [[nodiscard]] std::string key() const { return (apart ? "apart " : "together ") + program; }
 };
 
 /// An eventfd that is readable once raised; every run watches the one that was current when it began.
@@ -120,7 +124,7 @@ class VerdictPool::State {
 
     void run(std::unique_lock<std::mutex>& lock, Job job) {
         const std::shared_ptr<CancelEvent> event = cancel_;
-        const auto known = known_.find(job.program);
+        const auto known = known_.find(job.key());
         if (known != known_.end() && job.refusal.empty()) {
             const Verdict verdict = known->second;
             deliver(lock, job, verdict);
@@ -143,7 +147,7 @@ class VerdictPool::State {
         }
         const bool final = verdict.kind == VerdictKind::passed || verdict.kind == VerdictKind::failed;
         if (options_.reuse_verdicts && final && known_.size() < max_known)
-            known_.emplace(job.program, verdict);
+            known_.emplace(job.key(), verdict);
         deliver(lock, job, verdict);
     }
 
@@ -154,8 +158,26 @@ class VerdictPool::State {
             return verdict;
         }
         const auto limit = job.rerun ? options_.rerun_wall_limit : options_.first_wall_limit;
-        Verdict verdict = judge(sandbox_->run(job.program, limit, event.fd.get()), sandbox_->config(), limit);
+        Verdict verdict = job.apart ? run_apart(job, limit, event) : run_together(job, limit, event, {});
         verdict.attempts = job.rerun ? 2 : 1;
+        return verdict;
+    }
+
+    Verdict run_apart(const Job& job, std::chrono::milliseconds limit, const CancelEvent& event) const {
+        const SandboxOutcome outcome =
+            sandbox_->run_apart(job.problem, job.completion, limit, event.fd.get());
+        if (!outcome.undecided.empty())
+            return run_together(job, limit, event, outcome.undecided);
+        Verdict verdict = judge(outcome, sandbox_->config(), limit);
+        verdict.proven = verdict.kind == VerdictKind::passed;
+        return verdict;
+    }
+
+    Verdict run_together(const Job& job, std::chrono::milliseconds limit, const CancelEvent& event,
+                         const std::string& reason) const {
+        Verdict verdict = judge(sandbox_->run(job.program, limit, event.fd.get()), sandbox_->config(), limit);
+        if (verdict.kind == VerdictKind::passed)
+            verdict.detail = unproven_detail(reason);
         return verdict;
     }
 
@@ -194,14 +216,19 @@ VerdictPool::~VerdictPool() = default;
 
 void VerdictPool::submit(const Problem& problem, std::string_view completion, Callback callback,
                          const ProblemCheck& check) {
-    Job job{verdict_program(problem, completion), std::move(callback), false, {}};
+    Job job{verdict_program(problem, completion), std::move(callback)};
     if (!check.judging)
         job.refusal = unjudged_detail(check);
+    if (check.judging == Judging::apart) {
+        job.apart = true;
+        job.problem = problem;
+        job.completion = completion;
+    }
     state_->submit(std::move(job));
 }
 
 void VerdictPool::submit_program(std::string program, Callback callback) {
-    state_->submit({std::move(program), std::move(callback), false, {}});
+    state_->submit({std::move(program), std::move(callback)});
 }
 
 void VerdictPool::cancel() {

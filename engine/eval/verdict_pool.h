@@ -38,7 +38,8 @@ class VerdictPool {
     VerdictPool& operator=(const VerdictPool&) = delete;
 
     /// `completion` must be cut at its stop already (cut_at_stop()). `check`: of the problem; where it cannot
-    /// be judged the verdict is `unscored` with the reason.
+    /// be judged the verdict is `unscored` with the reason. Judged apart, a program whose values do not go
+    /// through the channel as they are is judged together after all, and a pass is then not `proven`.
     void submit(const Problem& problem, std::string_view completion, Callback callback,
                 const ProblemCheck& check = {});
     /// Any program; `passed` when it runs to its end.
