@@ -13,9 +13,10 @@
 
 namespace quantscope::analysis {
 
-/// Figures, comparisons and the headline, which also says why samples have no verdict. Each run is compared with the baseline scheme's run at the same
-/// batch size, where there is one. The baseline is that of run `baselineRunId`; 0 or an unknown id: the first
-/// "fp16" run, else the first run. Pure: the same data give the same summary.
+/// Figures, comparisons and the headline, which also says why samples have no verdict. Each run is compared
+/// with the baseline scheme's run at the same batch size, where there is one. The baseline is that of run
+/// `baselineRunId`; 0 or an unknown id: the first "fp16" run, else the first run. Pure: the same data give
+/// the same summary.
 storage::CampaignSummary summarize(const CampaignData& data, storage::Id baselineRunId = 0);
 
 /// The same, for data that are refreshed again and again: remembers the figures of each run and of each pair,

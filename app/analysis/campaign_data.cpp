@@ -106,8 +106,8 @@ storage::Expected<> refreshCampaignData(storage::Repositories& repositories, sto
         }
         fresh.runs << run;
     }
-    const bool unscored = std::any_of(counts->begin(), counts->end(),
-                                      [](const auto& run) { return run.stored != run.scored; });
+    const bool unscored =
+        std::any_of(counts->begin(), counts->end(), [](const auto& run) { return run.stored != run.scored; });
     if (unscored) {
         auto reasons = repositories.samples.unscoredReasons(campaignId);
         if (!reasons) {

@@ -149,6 +149,9 @@ void PlannerTest::workerIsBesideTheExecutableOrWhereTheEnvironmentSays() {
     QCOMPARE(remote.arguments, (QStringList{QStringLiteral("host"), QStringLiteral("quantscope-worker"),
                                             QStringLiteral("serve")}));
     QVERIFY(remote.remote);
+    QCOMPARE(workerCommand({}, QStringLiteral("/venv/bin/python")).arguments,
+             (QStringList{QStringLiteral("serve"), QStringLiteral("--python"),
+                          QStringLiteral("/venv/bin/python")}));
     qputenv("QUANTSCOPE_WORKER", "/opt/worker");
     QCOMPARE(workerCommand({}).program, QStringLiteral("/opt/worker"));
     qunsetenv("QUANTSCOPE_WORKER");

@@ -28,6 +28,7 @@ static CampaignSpec fullSpec() {
     spec.model = QStringLiteral("/models/Llama-2-7b-hf");
     spec.problems = QStringLiteral("/data/HumanEval.jsonl.gz");
     spec.backend = QStringLiteral("cuda");
+    spec.python = QStringLiteral("/venv/bin/python");
     spec.launcher = {QStringLiteral("srun"), QStringLiteral("-N1"), QStringLiteral("--gres=gpu:1")};
     spec.limit = 20;
     spec.evalEnabled = false;
@@ -45,6 +46,7 @@ void SpecTest::comesBackAsItWas() {
     QCOMPARE(back.problems, spec.problems);
     QCOMPARE(back.backend, spec.backend);
     QCOMPARE(back.launcher, spec.launcher);
+    QCOMPARE(back.python, spec.python);
     QCOMPARE(back.schemes, spec.schemes);
     QCOMPARE(back.batchSizes, spec.batchSizes);
     QCOMPARE(back.limit, spec.limit);
