@@ -16,6 +16,7 @@ struct SelftestOptions {
     std::filesystem::path problems; ///< whose prompts are completed
     int limit = 0;                  ///< problems at most; 0: all
     unsigned seed = 0;              ///< of the kernels' random inputs
+    bool kernels = true;            ///< false: the model alone
 };
 
 /// Tests a backend against its references, and calls `on_check` as each check ends:
