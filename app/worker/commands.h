@@ -44,7 +44,7 @@ struct SelftestArguments {
     std::string problems = "demo";
     int limit = 0;     ///< problems at most; 0: all
     unsigned seed = 0; ///< of random inputs
-    bool model_only = false;
+    bool random_model = false;
     bool json = false;
 };
 int selftest_command(const SelftestArguments& arguments);

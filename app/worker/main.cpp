@@ -74,7 +74,9 @@ void add_selftest(CLI::App& app, SelftestArguments& arguments, int& code) {
     selftest->add_option("--limit", arguments.limit, "At most this many problems; 0 is all")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
-    selftest->add_flag("--model-only", arguments.model_only, "Leave the kernels' own checks out");
+    selftest->add_flag("--random-model", arguments.random_model,
+                       "The model's weights are random: completions may part at near ties; the kernels' own "
+                       "checks are left out");
     selftest->add_option("--seed", arguments.seed, "Of random inputs")->capture_default_str();
     selftest->add_flag("--json", arguments.json, "One JSON document on stdout");
     selftest->callback([&] { code = selftest_command(arguments); });

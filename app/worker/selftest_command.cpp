@@ -20,7 +20,7 @@ Expected<worker::SelftestOptions> options_of(const SelftestArguments& arguments)
         return tl::unexpected(problems.error());
     }
     return worker::SelftestOptions{arguments.backend, *std::move(model), *std::move(problems),
-                                   arguments.limit,   arguments.seed,    !arguments.model_only};
+                                   arguments.limit,   arguments.seed,    arguments.random_model};
 }
 
 } // namespace

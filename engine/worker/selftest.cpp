@@ -57,8 +57,8 @@ void add(const std::string& name, Expected<DeviceCheck> check, const OnCheck& on
     on_check(check ? *check : DeviceCheck{name, false, check.error().message});
 }
 
-void check_scheme(const Scheme& scheme, const Subject& subject, Backend& device, Backend* cpu,
-                  const OnCheck& on_check) {
+void check_scheme(const Scheme& scheme, const Subject& subject, bool random_model, Backend& device,
+                  Backend* cpu, const OnCheck& on_check) {
     const std::string id(scheme.id);
     const SessionLimits limits{slots, subject.context};
     auto session = device.create(*subject.checkpoint, scheme, limits);
@@ -77,7 +77,8 @@ void check_scheme(const Scheme& scheme, const Subject& subject, Backend& device,
         on_check({id + ": loading the reference", false, reference.error().message});
         return;
     }
-    const Compared compared{scheme, **session, **reference, *subject.tokenizer, subject.checkpoint->config()};
+    const Compared compared{
+        scheme, **session, **reference, *subject.tokenizer, subject.checkpoint->config(), random_model};
     add(id + ": logits", check_logits(compared, subject.requests), on_check);
     if (scheme.activations != Precision::fp16) {
         add(id + ": decode", check_decode(compared, subject.requests), on_check);
@@ -99,14 +100,14 @@ Expected<std::string> run_selftest(const SelftestOptions& options, const OnCheck
     std::unique_ptr<Backend> cpu;
     if ((*device)->device().backend != "cpu") {
         for (const DeviceCheck& check :
-             options.kernels ? check_kernels(options.seed) : std::vector<DeviceCheck>()) {
+             options.random_model ? std::vector<DeviceCheck>() : check_kernels(options.seed)) {
             on_check(check);
         }
         cpu = *make_backend("cpu");
     }
     for (const Scheme& scheme : all_schemes()) {
         if ((*device)->supports(scheme)) {
-            check_scheme(scheme, *subject, **device, cpu.get(), on_check);
+            check_scheme(scheme, *subject, options.random_model, **device, cpu.get(), on_check);
         }
     }
     return (*device)->device().name;

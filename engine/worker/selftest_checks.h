@@ -20,6 +20,7 @@ struct Compared {
     Session& cpu;
     const Tokenizer& tokenizer;
     const ModelConfig& config;
+    bool random_model = false; ///< its logits lie close: any number of completions may part at near ties
 };
 
 /// A sequence's logits must be the same bits alone and among 3, 8, 32 and 64, whatever the slot.

@@ -16,7 +16,7 @@ using kernels::Status;
 
 /// `gamma` null: no norm. A buffer without data: a norm whose gamma is folded away.
 Status Forward::prepare(const Pass& pass, const float* x, int cols, const kernels::DeviceBuffer<float>* gamma,
-                        int hadamard, cudaStream_t stream) const {
+                        int hadamard, const kernels::Launch& how) const {
     kernels::RowTransform transform;
     transform.x = x;
     transform.rows = pass.rows;
@@ -32,7 +32,7 @@ Status Forward::prepare(const Pass& pass, const float* x, int cols, const kernel
     transform.scales = w_.scales.data();
     transform.largest_code = largest_code(scheme_.activations);
     transform.clip = scheme_.activation_clip;
-    return kernels::transform_rows(transform, {stream, true});
+    return kernels::transform_rows(transform, how);
 }
 
 kernels::StreamGemm Forward::product(const Pass& pass, const kernels::PackedWeights& weights, float* out,
@@ -68,7 +68,11 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
     rows.positions = w_.rows.device_list(RowLists::positions);
     rows.rows = pass.rows;
 
-    QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.input_norm, 1, stream));
+    // The first kernel after the pass's lists are written waits for them with all it has: attend_decode()
+    // reads slots and positions before its own wait, and where grids are small it starts when that writer
+    // still runs.
+    const bool overlaps = index > 0;
+    QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.input_norm, 1, {stream, overlaps}));
     const kernels::StreamGemm qkv = product(pass, layer.qkv, w_.qkv.data(), Epilogue::store_f32);
     const kernels::HeadTransform heads{.shape = shape_,
                                        .qkv = w_.qkv.data(),
@@ -93,12 +97,12 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
                    : kernels::multiply_and_append(qkv, {rows, w_.cosines.data(), w_.sines.data()}, stream));
         QS_TRY(kernels::attend(rows, w_.attended.data(), nullptr, 0, {stream, true}));
     }
-    QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, stream));
+    QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, {stream, true}));
     return add_to_residual(pass, layer.o_proj, layer.o_bias, stream);
 }
 
 Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const {
-    QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.mlp_norm, 1, stream));
+    QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.mlp_norm, 1, {stream, true}));
     if (layer.gate_up_bias.size() > 0) {
         QS_TRY(multiply(pass, layer.gate_up, w_.gate_up.data(), Epilogue::store_f32, stream));
         QS_TRY(kernels::silu_multiply_biased(w_.gate_up.data(), layer.gate_up_bias.data(), pass.rows,
@@ -107,7 +111,7 @@ Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStrea
         QS_TRY(multiply(pass, layer.gate_up, w_.inner.data(), Epilogue::silu_mul, stream));
     }
     QS_TRY(prepare(pass, w_.inner.data(), config_.intermediate_size, nullptr, weights_.online_hadamard_block,
-                   stream));
+                   {stream, true}));
     return add_to_residual(pass, layer.down_proj, layer.down_bias, stream);
 }
 

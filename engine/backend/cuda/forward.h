@@ -50,7 +50,7 @@ class Forward {
     /// Rows of `x`, as the linears of this scheme read them.
     kernels::Status prepare(const Pass& pass, const float* x, int cols,
                             const kernels::DeviceBuffer<float>* gamma, int hadamard,
-                            cudaStream_t stream) const;
+                            const kernels::Launch& how) const;
     kernels::StreamGemm product(const Pass& pass, const kernels::PackedWeights& weights, float* out,
                                 kernels::Epilogue epilogue) const;
     kernels::Status multiply(const Pass& pass, const kernels::PackedWeights& weights, float* out,
