@@ -202,7 +202,7 @@ struct Comparison {
     PairedTest test = PairedTest::ExactMcNemar;
     double p = 1.0;          ///< two-sided, of this comparison alone
     double pHolm = 1.0;      ///< Holm-corrected over the campaign: below 0.05 where the interval leaves out 0
-    int comparisons = 1;     ///< that were corrected for; the same verdicts at other batch sizes are one
+    int comparisons = 1;     ///< corrected for; 1: too few flips for p < 0.05. Equal batch sizes are one
     double margin = 0.02;    ///< of "equivalent", stated before any data
     QStringList lostTasks;   ///< passed in the baseline, not here
     QStringList gainedTasks; ///< passed here, not in the baseline

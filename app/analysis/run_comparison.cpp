@@ -78,23 +78,28 @@ void judge(const QList<FamilyMember>& family, const IntervalAt& intervalAt) {
         }
     }
     std::vector<double> pValues;
-    for (const PairedRuns* speaker : std::as_const(speakers)) {
-        pValues.push_back(speaker->comparison.p);
+    QList<int> counted;
+    for (auto it = speakers.begin(); it != speakers.end(); ++it) {
+        if (it.value()->difference->can_be_significant(stats::default_alpha)) {
+            counted << it.key();
+            pValues.push_back(it.value()->comparison.p);
+        }
     }
     const std::vector<stats::HolmResult> corrected = stats::holm(pValues, stats::default_alpha);
-    const QList<int> groups = speakers.keys();
     for (const FamilyMember& member : family) {
         storage::Comparison& comparison = member.pair->comparison;
         if (!member.pair->difference) {
             comparison.verdict = storage::DifferenceVerdict::NotCompared;
             continue;
         }
-        const stats::HolmResult& holm = corrected[static_cast<std::size_t>(groups.indexOf(member.group))];
+        const double p = comparison.p;
+        const qsizetype place = counted.indexOf(member.group);
+        const stats::HolmResult holm = place >= 0 ? corrected[static_cast<std::size_t>(place)]
+                                                  : stats::HolmResult{p, stats::default_alpha, 1};
         // A fellow with fewer problems yet has a p of its own, at its group's level.
-        comparison.pHolm = comparison.p == speakers[member.group]->comparison.p
-                               ? holm.adjusted_p
-                               : std::min(1.0, holm.divisor * comparison.p);
-        comparison.comparisons = static_cast<int>(groups.size());
+        comparison.pHolm =
+            p == speakers[member.group]->comparison.p ? holm.adjusted_p : std::min(1.0, holm.divisor * p);
+        comparison.comparisons = place >= 0 ? static_cast<int>(counted.size()) : 1;
         const stats::Interval interval = intervalAt(*member.pair, holm.level);
         comparison.passDeltaInterval = {interval.low, interval.high};
         comparison.verdict = verdictOf(stats::judge_difference(interval, comparison.margin));

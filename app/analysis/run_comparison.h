@@ -35,8 +35,9 @@ struct FamilyMember {
 /// Computes a pair's interval at a level; a cache may stand behind it.
 using IntervalAt = std::function<stats::Interval(const PairedRuns& pair, double level)>;
 
-/// Holm's correction over the groups that have problems in common, the intervals at its levels and the
-/// verdicts read off them.
+/// Holm's correction over the groups that could differ significantly at all, the intervals at its levels and
+/// the verdicts read off them. The others (too few flips for any p below 0.05) are not counted, and their
+/// intervals hold each for itself at 95 %.
 void judge(const QList<FamilyMember>& family, const IntervalAt& intervalAt);
 
 /// TPOT p50 and memory as ratios of the baseline's, where both are known.

@@ -77,7 +77,9 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
         ->capture_default_str();
     run->add_option("--latency-output", raw.latencyOutput, "Output tokens of a latency request")
         ->capture_default_str();
-    run->add_option("--latency-requests", raw.latencyRequests, "Timed rounds per run")->capture_default_str();
+    run->add_option("--latency-requests", raw.latencyRequests,
+                    "Timed rounds per run; 299 or more can show a p99 inside a budget")
+        ->capture_default_str();
     auto* noLatency = run->add_flag("--no-latency", raw.noLatency, "Only the problems");
     run->add_flag("--no-eval", raw.noEval, "Only the latency")->excludes(noLatency);
     run->add_option("--budget", raw.budget,

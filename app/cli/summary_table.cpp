@@ -4,6 +4,8 @@
 #include "ui/numbers/format.h"
 #include "ui/numbers/run_numbers.h"
 
+#include <algorithm>
+
 namespace quantscope::cli {
 namespace {
 
@@ -121,18 +123,25 @@ TextTable comparisonTable(const storage::CampaignSummary& summary) {
 }
 
 QString comparisonNote(const storage::CampaignSummary& summary) {
+    int most = 0;
     for (const RunSummary& run : summary.runs) {
         if (const Comparison* comparison = ui::passComparison(run)) {
-            return QStringLiteral(
-                       "Interval, p (Holm) and verdict are one method, on the problems that both runs have "
-                       "scored, and hold over %1 together; the same verdicts at several batch "
-                       "sizes are one comparison.\n")
-                .arg(comparison->comparisons == 1
-                         ? QStringLiteral("1 comparison")
-                         : QStringLiteral("%1 comparisons").arg(comparison->comparisons));
+            most = std::max(most, comparison->comparisons);
         }
     }
-    return {};
+    if (most == 0) {
+        return {};
+    }
+    const QString family =
+        most == 1
+            ? QString()
+            : QStringLiteral(" They hold over %1 comparisons together; the same verdicts at several batch "
+                             "sizes count once, those with fewer than 6 flipped problems stand alone.")
+                  .arg(most);
+    return QStringLiteral(
+               "Interval, p (Holm) and verdict are one method, on the problems that both runs have "
+               "scored.%1\n")
+        .arg(family);
 }
 
 TextTable comparisonCsvTable(const storage::CampaignSummary& summary) {

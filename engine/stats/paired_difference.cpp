@@ -123,6 +123,10 @@ double PairedDifference::p() const {
     return std::max(by_t, by_share);
 }
 
+bool PairedDifference::can_be_significant(double alpha) const {
+    return test != PairedTest::exact_mcnemar || mcnemar_exact(lost + gained, 0) < alpha;
+}
+
 Interval PairedDifference::interval(double alpha) const {
     const double level = std::clamp(alpha, 1e-9, 1.0);
     if (test == PairedTest::exact_mcnemar) {

@@ -40,6 +40,11 @@ struct PairedDifference {
     /// Two-sided p value of "no difference".
     [[nodiscard]] double p() const;
 
+    /// Whether p could be below alpha at all, however the problems that differ had fallen: six or more of
+    /// them at 0.05. Where it could not, nothing can be claimed falsely, so such a comparison need not be
+    /// corrected for (Tarone 1990, "A modified Bonferroni method for discrete data", Biometrics 46:515-522).
+    [[nodiscard]] bool can_be_significant(double alpha) const;
+
     /// Interval of the difference at level 1 - alpha, within -1..1; alpha is clamped to 1e-9..1.
     [[nodiscard]] Interval interval(double alpha) const;
 };

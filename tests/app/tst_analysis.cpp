@@ -102,10 +102,12 @@ void AnalysisTest::unscoredSamplesAreNotFailures() {
 }
 
 void AnalysisTest::comparisonIsPairedAndCorrected() {
-    // Against ten passes, a loses six and b one: McNemar 2/2^6 and 1; Holm doubles the smaller.
+    // Against ten passes, a and c lose six and b one: McNemar 2/2^6 and 1. Holm doubles the smaller; b, which
+    // no test could call different, is not counted.
     const CampaignData data = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("p", 10), 10.0),
                                           run(2, QStringLiteral("a"), 1, QStringLiteral("ffffffpppp"), 5.0),
-                                          run(3, QStringLiteral("b"), 1, QStringLiteral("pppppppppf"), 20.0)},
+                                          run(3, QStringLiteral("b"), 1, QStringLiteral("pppppppppf"), 20.0),
+                                          run(4, QStringLiteral("c"), 1, QStringLiteral("ppppffffff"))},
                                          10);
     const storage::CampaignSummary summary = summarize(data);
     QVERIFY(!summary.runs[0].comparison);

@@ -5,6 +5,8 @@
 
 #include <QTest>
 
+#include <cmath>
+
 using namespace quantscope;
 using namespace quantscope::analysis;
 using namespace quantscope::analysis::test;
@@ -43,6 +45,7 @@ class ComparisonsTest : public QObject {
     void aBatchSizeThatStreamsInChangesNothing();
     void otherVerdictsAtAnotherBatchSizeAreAComparisonOfTheirOwn();
     void importedSamplesAreComparisonsOfTheirOwn();
+    void whatCannotDifferIsNotCounted();
     void partialRunsAreComparedOnCommonProblems();
     void severalSamplesHaveOneMethodToo();
     void rememberedFiguresAreThoseComputedAnew();
@@ -59,8 +62,8 @@ void ComparisonsTest::theIntervalBesideAVerdictIsItsReason() {
     QVERIFY(leavesOutZero(single));
 
     CampaignData data = alone;
-    data.runs << run(3, QStringLiteral("int8"), 1, against30(1, 1), 0.0, 8)
-              << run(4, QStringLiteral("w4a8"), 1, against30(3, 2), 0.0, 6);
+    data.runs << run(3, QStringLiteral("int8"), 1, against30(4, 3), 0.0, 8)
+              << run(4, QStringLiteral("w4a8"), 1, against30(5, 3), 0.0, 6);
     const storage::CampaignSummary summary = summarize(data);
     const Comparison corrected = of(summary, 2);
     QVERIFY(corrected.pHolm > 0.05);
@@ -116,8 +119,8 @@ void ComparisonsTest::aBatchSizeThatStreamsInChangesNothing() {
 
 void ComparisonsTest::otherVerdictsAtAnotherBatchSizeAreAComparisonOfTheirOwn() {
     const storage::CampaignSummary summary = summarize(
-        campaignOf({run(1, fp16, 1, baseline30), run(2, QStringLiteral("int8"), 1, against30(5, 0), 0.0, 8),
-                    run(3, fp16, 8, baseline30), run(4, QStringLiteral("int8"), 8, against30(6, 0), 0.0, 8)},
+        campaignOf({run(1, fp16, 1, baseline30), run(2, QStringLiteral("int8"), 1, against30(6, 0), 0.0, 8),
+                    run(3, fp16, 8, baseline30), run(4, QStringLiteral("int8"), 8, against30(7, 0), 0.0, 8)},
                    40));
     QCOMPARE(of(summary, 2).comparisons, 2);
     QCOMPARE(of(summary, 4).pHolm, 2 * of(summary, 4).p);
@@ -125,11 +128,29 @@ void ComparisonsTest::otherVerdictsAtAnotherBatchSizeAreAComparisonOfTheirOwn() 
 
 void ComparisonsTest::importedSamplesAreComparisonsOfTheirOwn() {
     QList<RunData> runs{
-        run(1, fp16, 1, baseline30), run(2, QStringLiteral("int8"), 1, against30(5, 0), 0.0, 8),
-        run(3, fp16, 8, baseline30), run(4, QStringLiteral("int8"), 8, against30(5, 0), 0.0, 8)};
+        run(1, fp16, 1, baseline30), run(2, QStringLiteral("int8"), 1, against30(6, 0), 0.0, 8),
+        run(3, fp16, 8, baseline30), run(4, QStringLiteral("int8"), 8, against30(6, 0), 0.0, 8)};
     QCOMPARE(of(summarize(campaignOf(runs, 40)), 2).comparisons, 1);
     runs[3].run.importedFrom = QStringLiteral("int8.jsonl");
     QCOMPARE(of(summarize(campaignOf(runs, 40)), 2).comparisons, 2);
+}
+
+/// INT8 without a flip: p is 1 whatever it is divided by, so nobody pays for it, and its interval is that of
+/// 95 %.
+void ComparisonsTest::whatCannotDifferIsNotCounted() {
+    const CampaignData data = campaignOf(
+        {run(1, fp16, 1, repeated("pf", 82)), run(2, QStringLiteral("int8"), 1, repeated("pf", 82), 0.0, 8),
+         run(3, QStringLiteral("a"), 1, repeated("ff", 6) + repeated("pf", 76)),
+         run(4, QStringLiteral("b"), 1, repeated("ff", 5) + repeated("pf", 77))},
+        164);
+    const storage::CampaignSummary summary = summarize(data);
+    QVERIFY(of(summary, 2).verdict == DifferenceVerdict::Equivalent);
+    QCOMPARE(of(summary, 2).comparisons, 1);
+    QVERIFY(qAbs(of(summary, 2).passDeltaInterval.high - (1.0 - std::pow(0.05, 1.0 / 164))) < 1e-12);
+    QCOMPARE(of(summary, 3).comparisons, 1); // six flips: the only one that a test can decide
+    QCOMPARE(of(summary, 3).pHolm, of(summary, 3).p);
+    QVERIFY(of(summary, 3).verdict == DifferenceVerdict::Worse);
+    QVERIFY(of(summary, 4).pHolm > 0.05 && !leavesOutZero(of(summary, 4)));
 }
 
 void ComparisonsTest::partialRunsAreComparedOnCommonProblems() {

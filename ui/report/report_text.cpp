@@ -100,8 +100,11 @@ QString statisticsText() {
         "problem, on the problems that both have scored: by the exact McNemar test and the interval of the "
         "difference that belongs to it (Fay and Lumbard 2021), or, where several samples of a problem "
         "disagree, by Student's t of the problems' differences. Holm's correction is over the campaign's "
-        "comparisons, of which batch sizes of one scheme with the same verdicts are one; the interval is at "
-        "Holm's level, and the verdict is read off it: better, worse, equivalent within a margin stated "
+        "comparisons: batch sizes of one scheme with the same verdicts are one, and where fewer than six "
+        "problems flipped, so that no test could call it a difference, a comparison stands alone. The "
+        "interval "
+        "is at Holm's level, and the verdict is read off it: better, worse, equivalent within a margin "
+        "stated "
         "before, or not distinguishable on these problems.");
 }
 

@@ -18,6 +18,7 @@ LatencyForm::LatencyForm(QWidget* parent)
     form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(QStringLiteral("Prompt tokens"), promptTokens_);
     form->addRow(QStringLiteral("Output tokens"), outputTokens_);
+    requests_->setToolTip(QStringLiteral("A p99 is judged to be inside a budget from 299 rounds up."));
     form->addRow(QStringLiteral("Timed rounds"), requests_);
     form->addRow(
         new HintLabel(QStringLiteral("After one warm-up; a round is one full batch. Schemes take turns.")));
