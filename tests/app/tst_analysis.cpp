@@ -2,6 +2,7 @@
 #include "app/analysis/budget_check.h"
 #include "app/analysis/headline.h"
 #include "app/analysis/latency_figures.h"
+#include "app/analysis/unscored.h"
 #include "tests/app/analysis_fixture.h"
 
 #include <QTest>
@@ -29,6 +30,7 @@ class AnalysisTest : public QObject {
     void headlineWithoutData();
     void headlineOfLatencyAlone();
     void headlineOfUnscoredSamples();
+    void whatCannotBeJudgedIsSaid();
     void headlineOfTheDemo();
 };
 
@@ -314,6 +316,22 @@ void AnalysisTest::headlineOfUnscoredSamples() {
     QCOMPARE(text,
              QStringLiteral("W4A4-ROT takes 0.75× the time per token of INT8 (6.00 ms against 8.00 ms) at "
                             "batch size 1. Against FP16 it takes 0.60× the time per token."));
+}
+
+void AnalysisTest::whatCannotBeJudgedIsSaid() {
+    const QString opening =
+        QStringLiteral("cannot be judged here, as the canonical solution does not pass: ");
+    const QString numpy =
+        opening + QStringLiteral("ModuleNotFoundError: No module named 'numpy' (line %1: import)");
+    CampaignData data = campaignOf({run(1, QStringLiteral("fp16"), 1, QStringLiteral("pp"))}, 5);
+    QCOMPARE(unscoredSentence(data.unscored), QString());
+    data.unscored = {{numpy.arg(3), 2}, {numpy.arg(9), 1}};
+    const QString sentence =
+        QStringLiteral("3 problems cannot be judged here: ModuleNotFoundError: No module named 'numpy'.");
+    QCOMPARE(unscoredSentence(data.unscored), sentence);
+    QVERIFY(summarize(data).headline.endsWith(QLatin1Char(' ') + sentence));
+    data.unscored << storage::UnscoredReason{QStringLiteral("bubblewrap was not found"), 1};
+    QVERIFY(unscoredSentence(data.unscored).endsWith(QStringLiteral("'numpy', and other reasons.")));
 }
 
 void AnalysisTest::headlineOfTheDemo() {

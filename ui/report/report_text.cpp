@@ -72,10 +72,10 @@ QString samplingText(const storage::CampaignSpec& spec) {
                "file; a "
                "completion ends at the usual HumanEval stop sequences, at end of sequence or at the limit, "
                "and is "
-               "taken as the decoded whole minus the prompt. Each runs with its problem's tests in a sandbox "
-               "(bubblewrap: no network, no home, limits on time, memory and processes), and passes only "
-               "when the "
-               "check has returned.")
+               "taken as the decoded whole minus the prompt. Each runs in a sandbox (bubblewrap: no "
+               "network, no home, limits on time, memory and processes), its problem's tests in another, and "
+               "passes only when the check has returned. A problem whose canonical solution does not pass "
+               "there is not scored.")
         .arg(how, countOf(sampling.samplesPerProblem, QStringLiteral("sample a problem"),
                           QStringLiteral("samples a problem")))
         .arg(sampling.maxNewTokens);
