@@ -102,6 +102,13 @@ void CampaignController::on(const protocol::LoadedEvent& loaded) {
         usableSchemes_ << text(scheme);
     }
     state_ = State::Recording;
+    QStringList sentences;
+    for (const std::string& sentence : loaded.notices) {
+        sentences << text(sentence);
+    }
+    if (!sentences.isEmpty() && !restarted_) {
+        Q_EMIT notice(sentences.join(QLatin1Char(' ')));
+    }
     storage::Campaign found = provenance(spec_, hello_, loaded);
     if (!record_) {
         writer_.submit(

@@ -35,6 +35,9 @@ Expected<std::unique_ptr<worker::ModelHost>> open_host(const GenerateArguments& 
     if (!host) {
         return host;
     }
+    for (const std::string& sentence : (*host)->notices()) {
+        fmt::print(stderr, "{}\n", sentence);
+    }
     if (auto loaded = (*host)->load(arguments.scheme); !loaded) {
         return tl::unexpected(loaded.error());
     }
@@ -61,7 +64,7 @@ Expected<GenerationResult> generate_one(const GenerateArguments& arguments) {
     request.sampling = {arguments.temperature, arguments.top_p};
     request.key = {arguments.seed, 0, 0};
     GenerationOptions options;
-    options.eos_token_id = (*host)->eos_token_id();
+    options.eos_token_ids = (*host)->eos_token_ids();
     if (arguments.humaneval_stops) {
         for (const std::string_view stop : eval::stop_strings()) {
             options.stop_strings.emplace_back(stop);

@@ -16,6 +16,9 @@ int tokenize_command(const TokenizeArguments& arguments) {
     if (!tokenizer) {
         return report(tokenizer.error());
     }
+    for (const std::string& sentence : (*tokenizer)->notices()) {
+        fmt::print(stderr, "{}\n", sentence);
+    }
     const auto ids = (*tokenizer)->encode_prompt(arguments.text);
     if (!ids) {
         return report(ids.error());

@@ -132,7 +132,8 @@ Expected<> Generation::take_token(Active& sequence, std::int32_t token, bool& fi
     if (count == 1) {
         sequence.ttft_ms = ms_since(sequence.started);
     }
-    const bool eos = token == options_.eos_token_id && token >= 0;
+    const std::vector<int>& ends = options_.eos_token_ids;
+    const bool eos = std::find(ends.begin(), ends.end(), token) != ends.end();
     if (!eos) {
         sequence.tokens.push_back(token);
     }

@@ -51,7 +51,7 @@ struct GenerationResult {
 struct GenerationOptions {
     int batch_size = 1; ///< slots in use at once; at most Session::max_slots()
     std::vector<std::string> stop_strings = {};
-    int eos_token_id = -1; ///< -1: none
+    std::vector<int> eos_token_ids = {}; ///< any of them ends a sequence
     std::stop_token cancel = {};
     std::function<void(GenerationResult)> on_done =
         {}; ///< called as each request finishes, on the calling thread

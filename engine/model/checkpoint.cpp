@@ -222,6 +222,14 @@ Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& fol
     if (!config) {
         return tl::unexpected(config.error());
     }
+    const auto generation_text = read_generation_config_text(folder);
+    if (!generation_text) {
+        return tl::unexpected(generation_text.error());
+    }
+    if (auto applied = apply_generation_config(*generation_text, folder, *config); !applied) {
+        return tl::unexpected(applied.error());
+    }
+    *config_text += *generation_text;
     std::string tokenizer_bytes; // a folder without a tokenizer can still be measured
     for (const char* const name : {"tokenizer.model", "tokenizer.json"}) {
         if (!is_there(folder / name)) {

@@ -30,10 +30,10 @@ class Checkpoint {
     /// The named tensor. Errors: bad_input (missing, other shape than `shape`), each naming file and tensor.
     virtual Expected<TensorView> tensor(std::string_view name, std::span<const std::int64_t> shape) const = 0;
 
-    /// Hash of config.json, tokenizer.model and tokenizer.json with the settings beside it, and the weight
-    /// files: the model's identity for resume. Hex, 32 digits. Weight files up to 256 MiB are hashed whole,
-    /// larger ones by sample (see model_hash.h). Computed at the first call, which reads at most that much of
-    /// the files; safe to call from several threads.
+    /// Hash of config.json, generation_config.json, tokenizer.model and tokenizer.json with the settings
+    /// beside it, and the weight files: the model's identity for resume. Hex, 32 digits. Weight files up to
+    /// 256 MiB are hashed whole, larger ones by sample (see model_hash.h). Computed at the first call, which
+    /// reads at most that much of the files; safe to call from several threads.
     virtual std::string hash() const = 0;
     /// Weights of the graph; tied embeddings count once.
     virtual std::int64_t parameter_count() const = 0;

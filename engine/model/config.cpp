@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/config.h"
 
+#include "engine/model/eos_ids.h"
 #include "engine/model/json_reader.h"
 #include "engine/model/mapped_file.h"
 
@@ -279,37 +280,11 @@ void read_rope(const json& document, const std::string& where, JsonFields& field
 
 void read_token_ids(const json& document, JsonFields& fields, ModelConfig& config) {
     const int last = config.vocab_size - 1;
-    const auto single = [&](const char* key, int fallback) {
-        const int missing = has_null(document, key) || fallback > last ? -1 : fallback;
-        return static_cast<int>(fields.integer_or(key, missing, -1, last));
-    };
-    config.bos_token_id = single("bos_token_id", 1);
-    const auto eos = document.find("eos_token_id");
-    if (eos == document.end() || !eos->is_array()) {
-        config.eos_token_id = single("eos_token_id", 2);
-        return;
-    }
-    for (const json& id : *eos) {
-        if (!id.is_number_unsigned() || id.get<std::uint64_t>() > static_cast<std::uint64_t>(last)) {
-            fields.fail(ErrorCode::bad_input, "eos_token_id", fmt::format("token ids from 0 to {}", last),
-                        describe(id));
-            return;
-        }
-        if (config.eos_token_id < 0) {
-            config.eos_token_id = id.get<int>();
-        } else {
-            config.more_eos_token_ids.push_back(id.get<int>());
-        }
-    }
+    config.bos_token_id = static_cast<int>(fields.integer_or("bos_token_id", -1, -1, last));
+    config.eos_token_ids = read_eos_ids(document, fields, last);
 }
 
 } // namespace
-
-bool ModelConfig::is_eos(int token_id) const {
-    return token_id >= 0 &&
-           (token_id == eos_token_id || std::find(more_eos_token_ids.begin(), more_eos_token_ids.end(),
-                                                  token_id) != more_eos_token_ids.end());
-}
 
 Expected<std::string> read_model_config_text(const std::filesystem::path& folder) {
     auto text = read_small_file(folder / "config.json", max_config_bytes);
@@ -322,8 +297,16 @@ Expected<std::string> read_model_config_text(const std::filesystem::path& folder
 }
 
 Expected<ModelConfig> read_model_config(const std::filesystem::path& folder) {
-    return read_model_config_text(folder).and_then(
+    auto config = read_model_config_text(folder).and_then(
         [&](const std::string& text) { return parse_model_config(text, folder); });
+    const auto generation = read_generation_config_text(folder);
+    if (!config || !generation) {
+        return config ? tl::unexpected(generation.error()) : std::move(config);
+    }
+    if (auto applied = apply_generation_config(*generation, folder, *config); !applied) {
+        return tl::unexpected(applied.error());
+    }
+    return config;
 }
 
 Expected<ModelConfig> parse_model_config(std::string_view text, const std::filesystem::path& folder) {

@@ -43,25 +43,33 @@ struct ModelConfig {
     double rope_theta = 10000.0;
     RopeScaling rope_scaling;
     bool tie_word_embeddings = false;
-    bool qkv_bias = false;               ///< q_proj, k_proj and v_proj have a bias
-    bool o_bias = false;                 ///< o_proj has one
-    bool mlp_bias = false;               ///< gate_proj, up_proj and down_proj have one
-    bool qk_norm = false;                ///< RMSNorm of each head of q and k before RoPE
-    int bos_token_id = -1;               ///< -1: none
-    int eos_token_id = -1;               ///< -1: none
-    std::vector<int> more_eos_token_ids; ///< the rest of a list; any of them ends a sequence, too
-
-    bool is_eos(int token_id) const;
+    bool qkv_bias = false; ///< q_proj, k_proj and v_proj have a bias
+    bool o_bias = false;   ///< o_proj has one
+    bool mlp_bias = false; ///< gate_proj, up_proj and down_proj have one
+    bool qk_norm = false;  ///< RMSNorm of each head of q and k before RoPE
+    int bos_token_id = -1; ///< -1: none is named
+    /// Any of them ends a sequence. From generation_config.json where that names some, as in transformers'
+    /// generate(); empty where no file names one (the tokenizer may).
+    std::vector<int> eos_token_ids;
+    /// What a person should know about how the files were read; sentences.
+    std::vector<std::string> notices;
 };
 
-/// Reads and checks `folder/config.json`. Errors: io, bad_input, unsupported; each names file, key, expected,
-/// found.
+/// Reads and checks `folder/config.json`, and generation_config.json where there is one. Errors: io,
+/// bad_input, unsupported; each names file, key, expected, found.
 Expected<ModelConfig> read_model_config(const std::filesystem::path& folder);
 
 /// The text of `folder/config.json`. Errors: io, bad_input (far too large).
 Expected<std::string> read_model_config_text(const std::filesystem::path& folder);
 
-/// As read_model_config(), from that text; `folder` serves the name and the messages.
+/// The text of `folder/generation_config.json`; "" where there is none. Errors: io, bad_input.
+Expected<std::string> read_generation_config_text(const std::filesystem::path& folder);
+
+/// Takes over what this text of a generation_config.json says ("": nothing). Errors: bad_input.
+Expected<> apply_generation_config(std::string_view text, const std::filesystem::path& folder,
+                                   ModelConfig& config);
+
+/// As read_model_config(), from config.json's text alone; `folder` serves the name and the messages.
 Expected<ModelConfig> parse_model_config(std::string_view text, const std::filesystem::path& folder);
 
 } // namespace quantscope

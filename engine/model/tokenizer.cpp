@@ -101,4 +101,11 @@ Expected<std::string> Tokenizer::completion_text(std::string_view prompt,
     return text->substr(common_prefix(*base, *text));
 }
 
+std::vector<int> eos_token_ids(const ModelConfig& config, const Tokenizer& tokenizer) {
+    if (!config.eos_token_ids.empty() || tokenizer.eos_id() < 0) {
+        return config.eos_token_ids;
+    }
+    return {tokenizer.eos_id()};
+}
+
 } // namespace quantscope

@@ -71,4 +71,7 @@ class Tokenizer {
     std::vector<std::string> notices_;
 };
 
+/// What ends a sequence: any id that the model's files name, else the tokenizer's. Empty: nothing does.
+std::vector<int> eos_token_ids(const ModelConfig& config, const Tokenizer& tokenizer);
+
 } // namespace quantscope

@@ -85,6 +85,7 @@ void read(FieldReader& in, LoadedEvent& out) {
     });
     in.object("device", [&](FieldReader& device) { read(device, out.device); });
     in.texts("schemes", out.schemes);
+    in.texts("notices", out.notices, Need::optional);
 }
 
 void read(FieldReader& in, PhaseEvent& out) {

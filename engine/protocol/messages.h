@@ -82,6 +82,7 @@ struct LoadedEvent {
     ModelInfo model;
     Device device;
     std::vector<std::string> schemes; ///< usable from now on
+    std::vector<std::string> notices; ///< sentences on how the model's files were read
 };
 
 struct PhaseEvent {

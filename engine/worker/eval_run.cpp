@@ -217,7 +217,7 @@ Expected<> EvalRun::generate_and_judge(Session& session, std::string_view label)
     for (const std::string_view stop : eval::stop_strings()) {
         options.stop_strings.emplace_back(stop);
     }
-    options.eos_token_id = context_.host.eos_token_id();
+    options.eos_token_ids = context_.host.eos_token_ids();
     options.cancel = run_.stop.get_token();
     options.on_done = [&](GenerationResult result) { take_result(std::move(result), progress); };
     std::int64_t tokens = 0;

@@ -269,9 +269,22 @@ int ModelHost::context_length() const {
                                       : checkpoint_->config().max_position_embeddings;
 }
 
-int ModelHost::eos_token_id() const {
-    const int configured = checkpoint_->config().eos_token_id;
-    return configured >= 0 ? configured : tokenizer_->eos_id();
+std::vector<int> ModelHost::eos_token_ids() const {
+    return quantscope::eos_token_ids(checkpoint_->config(), *tokenizer_);
+}
+
+std::vector<std::string> ModelHost::notices() const {
+    const ModelConfig& config = checkpoint_->config();
+    std::vector<std::string> sentences = config.notices;
+    sentences.insert(sentences.end(), tokenizer_->notices().begin(), tokenizer_->notices().end());
+    if (config.bos_token_id >= 0 && tokenizer_->bos_id() >= 0 &&
+        config.bos_token_id != tokenizer_->bos_id()) {
+        sentences.push_back(
+            fmt::format("{}: config.json's 'bos_token_id' is {}, the tokenizer's is {}; prompts "
+                        "begin as the tokenizer says.",
+                        checkpoint_->folder().string(), config.bos_token_id, tokenizer_->bos_id()));
+    }
+    return sentences;
 }
 
 } // namespace quantscope::worker

@@ -66,7 +66,10 @@ class ModelHost {
     [[nodiscard]] DeviceInfo device() const { return backend_->device(); }
     [[nodiscard]] int context_length() const; ///< tokens a slot may hold: as asked for, or the model's
     [[nodiscard]] int max_batch() const { return limits_.max_slots; }
-    [[nodiscard]] int eos_token_id() const;
+    /// Any of them ends a sequence: the model's, else the tokenizer's.
+    [[nodiscard]] std::vector<int> eos_token_ids() const;
+    /// What a person should know about how the model's files were read; sentences.
+    [[nodiscard]] std::vector<std::string> notices() const;
 
   private:
     ModelHost() = default;

@@ -101,7 +101,7 @@ Expected<std::vector<Tokens>> complete(Session& session, const Compared& compare
     std::optional<Error> refused;
     GenerationOptions options;
     options.batch_size = session.max_slots();
-    options.eos_token_id = compared.config.eos_token_id;
+    options.eos_token_ids = eos_token_ids(compared.config, compared.tokenizer);
     options.on_done = [&](GenerationResult result) {
         tokens[result.request] = std::move(result.tokens);
         if (result.error) {
@@ -252,8 +252,9 @@ Expected<DeviceCheck> check_completions(const Compared& compared,
         }
         const auto at =
             static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
-        const auto token = [&](const Tokens& tokens) {
-            return at < tokens.size() ? tokens[at] : compared.config.eos_token_id;
+        const std::vector<int> ends = eos_token_ids(compared.config, compared.tokenizer);
+        const auto token = [&](const Tokens& tokens) { // which of several ends came is not kept
+            return at < tokens.size() ? tokens[at] : ends.empty() ? 0 : ends.front();
         };
         const auto gap = gap_at(compared, requests[i], a, at, token(a), token(b));
         if (!gap) {

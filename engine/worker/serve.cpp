@@ -165,6 +165,7 @@ void Server::announce_loaded() {
     }
     loaded.device = to_protocol(host_->device());
     loaded.schemes = host_->schemes();
+    loaded.notices = host_->notices();
     writer_.send(std::move(loaded));
 }
 

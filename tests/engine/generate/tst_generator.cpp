@@ -210,7 +210,8 @@ void GeneratorTest::eosEndsASequence() {
     const GenerationResult whole = run(*session_, wanted, {.batch_size = 1}).at(0);
     const std::int32_t eos = whole.tokens[5];
     const auto first = std::find(whole.tokens.begin(), whole.tokens.end(), eos) - whole.tokens.begin();
-    const GenerationResult ended = run(*session_, wanted, {.batch_size = 1, .eos_token_id = eos}).at(0);
+    const GenerationResult ended =
+        run(*session_, wanted, {.batch_size = 1, .eos_token_ids = {-1, eos}}).at(0);
     QCOMPARE(ended.stop_reason, StopReason::eos);
     QCOMPARE(static_cast<std::ptrdiff_t>(ended.tokens.size()), first);
     QCOMPARE(ended.completion_tokens, static_cast<int>(first) + 1);

@@ -73,8 +73,8 @@ class TestModelConfig : public QObject {
         QVERIFY(config->rope_scaling.kind == RopeScaling::Kind::none);
         QVERIFY(!config->tie_word_embeddings);
         QCOMPARE(config->bos_token_id, 1);
-        QCOMPARE(config->eos_token_id, 2);
-        QVERIFY(config->is_eos(2) && !config->is_eos(1) && !config->is_eos(-1));
+        QCOMPARE(config->eos_token_ids, std::vector<int>{2});
+        QVERIFY(config->notices.empty());
     }
 
     void missing_keys_mean_what_transformers_assumes() {
@@ -87,23 +87,59 @@ class TestModelConfig : public QObject {
         QCOMPARE(config->rms_norm_eps, 1e-6);
         QCOMPARE(config->rope_theta, 10000.0);
         QCOMPARE(config->max_position_embeddings, 2048);
-        QCOMPARE(config->bos_token_id, 1);
-        QCOMPARE(config->eos_token_id, 2);
+        QCOMPARE(config->bos_token_id, -1);
+        QVERIFY(config->eos_token_ids.empty()); // the tokenizer's
     }
 
     void null_ids_mean_none() {
         QCOMPARE(parse_with_null("{}", "bos_token_id")->bos_token_id, -1);
         const auto config = parse_with_null("{}", "eos_token_id");
-        QCOMPARE(config->eos_token_id, -1);
-        QVERIFY(!config->is_eos(-1));
+        QVERIFY(config->eos_token_ids.empty());
     }
 
     void several_eos_ids() {
         const auto config = parse_changed(R"({"eos_token_id": [7, 5, 127]})");
         QVERIFY2(config, told(config).c_str());
-        QCOMPARE(config->eos_token_id, 7);
-        QCOMPARE(config->more_eos_token_ids, (std::vector<int>{5, 127}));
-        QVERIFY(config->is_eos(7) && config->is_eos(127) && !config->is_eos(2));
+        QCOMPARE(config->eos_token_ids, (std::vector<int>{7, 5, 127}));
+    }
+
+    void generation_config_wins_data() {
+        QTest::addColumn<QByteArray>("text");
+        QTest::addColumn<QList<int>>("ids");
+        QTest::newRow("list") << QByteArray(R"({"eos_token_id": [0, 7]})") << QList<int>{0, 7};
+        QTest::newRow("one") << QByteArray(R"({"eos_token_id": 7})") << QList<int>{7};
+        QTest::newRow("null") << QByteArray(R"({"eos_token_id": null})") << QList<int>{2};
+        QTest::newRow("none") << QByteArray(R"({"do_sample": true})") << QList<int>{2};
+    }
+    void generation_config_wins() {
+        QFETCH(QByteArray, text);
+        QFETCH(QList<int>, ids);
+        const ScratchFolder folder;
+        write_file(folder / "config.json", valid().dump());
+        write_file(folder / "generation_config.json", text.toStdString());
+        const auto config = read_model_config(folder.path());
+        QVERIFY2(config, told(config).c_str());
+        QCOMPARE(QList<int>(config->eos_token_ids.begin(), config->eos_token_ids.end()), ids);
+        QVERIFY(config->notices.empty());
+    }
+
+    void generation_config_that_is_wrong_or_more_than_is_done() {
+        const ScratchFolder folder;
+        write_file(folder / "config.json", valid().dump());
+        const auto read = [&](const char* text) {
+            write_file(folder / "generation_config.json", text);
+            return read_model_config(folder.path());
+        };
+        QUANTSCOPE_REFUSED(read("["), ErrorCode::bad_input, "generation_config.json: expected a JSON object");
+        QUANTSCOPE_REFUSED(read(R"({"eos_token_id": [128]})"), ErrorCode::bad_input,
+                           "'eos_token_id': expected token ids from 0 to 127, found 128.");
+        for (const char* text : {R"({"repetition_penalty": 1.1})", R"({"suppress_tokens": [3]})"}) {
+            const auto config = read(text);
+            QVERIFY2(config, told(config).c_str());
+            QCOMPARE(config->notices.size(), std::size_t{1});
+            QVERIFY(config->notices.front().find("is not applied") != std::string::npos);
+        }
+        QVERIFY(read(R"({"repetition_penalty": 1.0, "suppress_tokens": []})")->notices.empty());
     }
 
     /// What transformers builds for each architecture.

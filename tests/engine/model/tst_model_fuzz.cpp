@@ -109,7 +109,7 @@ class TestModelFuzz : public QObject {
                     QVERIFY(config->hidden_size > 0 && config->num_attention_heads > 0 &&
                             config->head_dim > 0);
                     QVERIFY(config->num_attention_heads % config->num_key_value_heads == 0);
-                    QVERIFY(config->vocab_size > 0 && config->eos_token_id < config->vocab_size);
+                    QVERIFY(config->vocab_size > 0 && config->bos_token_id < config->vocab_size);
                     QVERIFY(std::isfinite(config->rope_theta) && config->rope_theta > 0.0);
                     QVERIFY(config->rope_scaling.factor >= 1.0);
                 }

@@ -89,8 +89,8 @@ class TestCodec : public QObject {
         QCOMPARE(round_trip(MetricEvent{"r", {{"load_s", 0.5}}}).values.at("load_s"), 0.5);
         QCOMPARE(round_trip(TelemetryEvent{{{"power_w", 300.0}}}).values.size(), std::size_t(1));
         QCOMPARE(round_trip(DoneEvent{"r", "eval", "cancelled"}).status, std::string("cancelled"));
-        const LoadedEvent loaded =
-            round_trip(LoadedEvent{"h", {"m", 7000000000, 32, 4096, 32000, 4096}, {}, {"int8"}});
+        const LoadedEvent loaded = round_trip(
+            LoadedEvent{"h", {"m", 7000000000, 32, 4096, 32000, 4096}, {}, {"int8"}, {"a notice"}});
         QCOMPARE(loaded.model.parameters, std::int64_t(7000000000));
         QCOMPARE(loaded.schemes.at(0), std::string("int8"));
         const ErrorEvent error =
