@@ -3,15 +3,14 @@
 
 #include "engine/model/graph.h"
 #include "engine/model/mapped_file.h"
+#include "engine/model/model_folder.h"
 #include "engine/model/model_hash.h"
-#include "engine/model/safetensors.h"
-#include "engine/model/safetensors_index.h"
 #include "engine/model/tokenizer_settings.h"
+#include "engine/model/weight_files.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
 #include <mutex>
-#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -25,87 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t max_tokenizer_file_bytes = std::size_t{128} << 20U;
-
-/// The weight files of a folder, and for sharded ones which of them holds which tensor.
-struct WeightFiles {
-    std::vector<SafetensorsFile> files;
-    std::optional<SafetensorsIndex> index;
-    fs::path described_by; ///< the index, or the single file
-
-    const SafetensorsFile* file_named(const std::string& name) const {
-        const auto found = std::find_if(files.begin(), files.end(), [&](const SafetensorsFile& file) {
-            return file.path().filename() == name;
-        });
-        return found == files.end() ? nullptr : &*found;
-    }
-};
-
-bool is_there(const fs::path& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
-
-tl::unexpected<Error> no_weights(const fs::path& folder) {
-    std::string found = "none of them";
-    for (const char* other : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
-        if (is_there(folder / other)) {
-            found = other;
-        }
-    }
-    return make_error(
-        found == "none of them" ? ErrorCode::io : ErrorCode::unsupported,
-        fmt::format("{}: expected model.safetensors or model.safetensors.index.json, found {}.",
-                    folder.string(), found),
-        "Quantscope reads safetensors only: download the model's *.safetensors files, or save it with "
-        "transformers' save_pretrained().");
-}
-
-Expected<WeightFiles> open_shards(const fs::path& index_path) {
-    WeightFiles weights;
-    weights.described_by = index_path;
-    auto index = read_safetensors_index(index_path);
-    if (!index) {
-        return tl::unexpected(index.error());
-    }
-    std::vector<std::string> names;
-    for (const auto& [tensor, file] : *index) {
-        names.push_back(file);
-    }
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (const std::string& name : names) {
-        const fs::path path = index_path.parent_path() / name;
-        if (!is_there(path)) {
-            return make_error(ErrorCode::io,
-                              fmt::format("{}: expected {} shards, found no file '{}'.", index_path.string(),
-                                          names.size(), name),
-                              "Download the missing shard into the same folder.");
-        }
-        auto file = SafetensorsFile::open(path);
-        if (!file) {
-            return tl::unexpected(file.error());
-        }
-        weights.files.push_back(std::move(*file));
-    }
-    weights.index = std::move(*index);
-    return weights;
-}
-
-Expected<WeightFiles> open_weights(const fs::path& folder) {
-    const fs::path single = folder / "model.safetensors";
-    const fs::path index = folder / "model.safetensors.index.json";
-    if (!is_there(single)) {
-        return is_there(index) ? open_shards(index) : Expected<WeightFiles>(no_weights(folder));
-    }
-    auto file = SafetensorsFile::open(single);
-    if (!file) {
-        return tl::unexpected(file.error());
-    }
-    WeightFiles weights;
-    weights.described_by = single;
-    weights.files.push_back(std::move(*file));
-    return weights;
-}
 
 class MappedCheckpoint final : public Checkpoint {
   public:
@@ -125,7 +43,7 @@ class MappedCheckpoint final : public Checkpoint {
     Expected<> check_graph();
 
   private:
-    Expected<const SafetensorsFile*> file_of(std::string_view name) const;
+    void take_stored_head();
 
     fs::path folder_;
     std::string config_text_;
@@ -148,29 +66,14 @@ tl::unexpected<Error> missing(const fs::path& where, std::string_view name) {
               "the folder again.");
 }
 
-Expected<const SafetensorsFile*> MappedCheckpoint::file_of(std::string_view name) const {
-    if (!weights_.index) {
-        return &weights_.files.front();
-    }
-    const auto entry = weights_.index->find(name);
-    if (entry == weights_.index->end()) {
-        return missing(weights_.described_by, name);
-    }
-    return weights_.file_named(entry->second);
-}
-
 Expected<TensorView> MappedCheckpoint::tensor(std::string_view name,
                                               std::span<const std::int64_t> shape) const {
-    const auto file = file_of(name);
-    if (!file) {
-        return tl::unexpected(file.error());
+    const WeightFiles::Found found = weights_.find(name);
+    if (found.entry == nullptr) {
+        return missing(found.searched, name);
     }
-    const std::string path = (*file)->path().string();
-    const auto found = (*file)->tensors().find(name);
-    if (found == (*file)->tensors().end()) {
-        return missing(path, name);
-    }
-    const SafetensorsEntry& entry = found->second;
+    const std::string path = found.searched.string();
+    const SafetensorsEntry& entry = *found.entry;
     const auto dtype = entry.float_dtype();
     if (!dtype) {
         return make_error(ErrorCode::unsupported,
@@ -187,13 +90,46 @@ Expected<TensorView> MappedCheckpoint::tensor(std::string_view name,
     return TensorView{std::string(name), *dtype, entry.shape, entry.data, path};
 }
 
+/// A tied configuration beside a table of its own that differs: transformers 5 keeps the stored one, too.
+void MappedCheckpoint::take_stored_head() {
+    const std::array<std::int64_t, 2> shape{config_.vocab_size, config_.hidden_size};
+    const auto head = tensor("lm_head.weight", shape);
+    const auto embedding = tensor("model.embed_tokens.weight", shape);
+    if (!config_.tie_word_embeddings || !head || !embedding || same_values(*head, *embedding)) {
+        return;
+    }
+    config_.tie_word_embeddings = false;
+    config_.notices.push_back(fmt::format(
+        "{}: config.json ties the output table to the embedding, but 'lm_head.weight' is stored and "
+        "differs from it; the stored one is used.",
+        head->file));
+}
+
 Expected<> MappedCheckpoint::check_graph() {
-    for (const GraphTensor& requirement : graph_tensors(config_)) {
+    take_stored_head();
+    const std::vector<GraphTensor> requirements = graph_tensors(config_);
+    const auto is_missing = [&](const GraphTensor& wanted) {
+        return weights_.find(wanted.name).entry == nullptr;
+    };
+    if (std::any_of(requirements.begin(), requirements.end(), is_missing)) {
+        if (auto opened = weights_.open_unlisted_shards(); !opened) {
+            return opened;
+        }
+    }
+    int against_index = 0;
+    for (const GraphTensor& requirement : requirements) {
         const auto view = tensor(requirement.name, requirement.shape);
         if (!view) {
             return tl::unexpected(view.error());
         }
         parameter_count_ += view->element_count();
+        against_index += weights_.find(requirement.name).against_index ? 1 : 0;
+    }
+    if (against_index > 0) {
+        config_.notices.push_back(fmt::format(
+            "{}: {} of the model's tensors are in the folder's files, but not where the index says; "
+            "they are used.",
+            weights_.described_by().string(), against_index));
     }
     return {};
 }
@@ -203,7 +139,7 @@ std::string MappedCheckpoint::hash() const {
         ModelHash hash;
         hash.add(config_text_);
         hash.add(tokenizer_bytes_);
-        for (const SafetensorsFile& file : weights_.files) {
+        for (const SafetensorsFile& file : weights_.files()) {
             hash.add_weights(file.bytes(), file.header_size());
         }
         hash_ = hash.hex();
@@ -213,7 +149,12 @@ std::string MappedCheckpoint::hash() const {
 
 } // namespace
 
-Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& folder) {
+Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& given) {
+    const auto resolved = model_folder(given);
+    if (!resolved) {
+        return tl::unexpected(resolved.error());
+    }
+    const fs::path& folder = *resolved;
     auto config_text = read_model_config_text(folder);
     if (!config_text) {
         return tl::unexpected(config_text.error());
@@ -231,8 +172,9 @@ Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& fol
     }
     *config_text += *generation_text;
     std::string tokenizer_bytes; // a folder without a tokenizer can still be measured
+    std::error_code ignored;
     for (const char* const name : {"tokenizer.model", "tokenizer.json"}) {
-        if (!is_there(folder / name)) {
+        if (!fs::exists(folder / name, ignored)) {
             continue;
         }
         auto bytes = read_small_file(folder / name, max_tokenizer_file_bytes);
@@ -246,7 +188,7 @@ Expected<std::shared_ptr<const Checkpoint>> Checkpoint::open(const fs::path& fol
         return tl::unexpected(tokenizer_settings.error());
     }
     tokenizer_bytes += *tokenizer_settings;
-    auto weights = open_weights(folder);
+    auto weights = WeightFiles::open(folder);
     if (!weights) {
         return tl::unexpected(weights.error());
     }

@@ -4,6 +4,7 @@
 #include "engine/model/eos_ids.h"
 #include "engine/model/json_reader.h"
 #include "engine/model/mapped_file.h"
+#include "engine/model/model_folder.h"
 
 #include <algorithm>
 #include <array>
@@ -39,6 +40,7 @@ enum class Biased { never, always, by_attention_bias };
 /// config.json leaves a key out.
 struct Architecture {
     const char* name;
+    const char* alias; ///< as older folders spell it; null: none
     const char* model_type;
     int num_key_value_heads; ///< 0: as many as attention heads
     int max_position_embeddings;
@@ -51,12 +53,13 @@ struct Architecture {
     bool qk_norm;
 };
 constexpr std::array<Architecture, 4> architectures = {{
-    {"LlamaForCausalLM", "llama", 0, 2048, 0, 0, false, Biased::by_attention_bias, Biased::by_attention_bias,
-     true, false},
-    {"MistralForCausalLM", "mistral", 8, 4096 * 32, 0, 4096, false, Biased::never, Biased::never, false,
+    {"LlamaForCausalLM", "LLaMAForCausalLM", "llama", 0, 2048, 0, 0, false, Biased::by_attention_bias,
+     Biased::by_attention_bias, true, false},
+    {"MistralForCausalLM", nullptr, "mistral", 8, 4096 * 32, 0, 4096, false, Biased::never, Biased::never,
+     false, false},
+    {"Qwen2ForCausalLM", nullptr, "qwen2", 32, 32768, 0, 4096, true, Biased::always, Biased::never, false,
      false},
-    {"Qwen2ForCausalLM", "qwen2", 32, 32768, 0, 4096, true, Biased::always, Biased::never, false, false},
-    {"Qwen3ForCausalLM", "qwen3", 32, 32768, 128, 4096, true, Biased::by_attention_bias,
+    {"Qwen3ForCausalLM", nullptr, "qwen3", 32, 32768, 128, 4096, true, Biased::by_attention_bias,
      Biased::by_attention_bias, false, true},
 }};
 
@@ -87,7 +90,8 @@ const Architecture* find_architecture(const json& document, JsonFields& fields) 
     }
     const std::string model_type = listed ? "" : fields.string_or("model_type", "");
     for (const Architecture& architecture : architectures) {
-        if (found == architecture.name || model_type == architecture.model_type) {
+        const bool older = architecture.alias != nullptr && found == architecture.alias;
+        if (found == architecture.name || older || model_type == architecture.model_type) {
             return &architecture;
         }
     }
@@ -289,6 +293,9 @@ void read_token_ids(const json& document, JsonFields& fields, ModelConfig& confi
 Expected<std::string> read_model_config_text(const std::filesystem::path& folder) {
     auto text = read_small_file(folder / "config.json", max_config_bytes);
     if (!text && text.error().code == ErrorCode::io) {
+        std::error_code ignored;
+        text.error().code =
+            std::filesystem::exists(folder / "config.json", ignored) ? ErrorCode::io : ErrorCode::bad_input;
         text.error().hint =
             "Choose a Hugging Face model folder: one with config.json, *.safetensors and tokenizer.model or "
             "tokenizer.json.";
@@ -321,7 +328,7 @@ Expected<ModelConfig> parse_model_config(std::string_view text, const std::files
     if (architecture == nullptr) {
         return tl::unexpected(fields.result().error());
     }
-    config.name = std::filesystem::absolute(folder).lexically_normal().filename().string();
+    config.name = model_name(folder);
     config.architecture = architecture->name;
     read_sizes(fields, *architecture, config);
     config.rms_norm_eps = fields.number_or("rms_norm_eps", 1e-6, 0.0, 1.0);

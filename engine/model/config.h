@@ -28,7 +28,7 @@ struct RopeScaling {
 /// The parts of a Hugging Face config.json that the Llama graph needs. All sizes are > 0 and consistent
 /// after read_model_config() succeeded.
 struct ModelConfig {
-    std::string name; ///< folder name
+    std::string name; ///< of the folder, or of the repository whose snapshot it is
     std::string
         architecture; ///< "LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"
     int hidden_size = 0;

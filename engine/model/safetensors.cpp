@@ -26,11 +26,21 @@ struct DTypeBits {
     std::string_view name;
     std::uint64_t bits;
 };
-constexpr std::array<DTypeBits, 20> known_dtypes = {{
-    {"BOOL", 8},    {"U8", 8},   {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F6_E2M3", 6},
-    {"F6_E3M2", 6}, {"F4", 4},   {"I16", 16}, {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},
-    {"U32", 32},    {"F32", 32}, {"C64", 64}, {"F64", 64},    {"I64", 64},    {"U64", 64},
+/// Those of safetensors 0.8.
+constexpr std::array<DTypeBits, 22> known_dtypes = {{
+    {"BOOL", 8},        {"U8", 8},          {"I8", 8},      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
+    {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},      {"I16", 16},
+    {"U16", 16},        {"F16", 16},        {"BF16", 16},   {"I32", 32},    {"U32", 32},    {"F32", 32},
+    {"C64", 64},        {"F64", 64},        {"I64", 64},    {"U64", 64},
 }};
+
+/// What the format may call a type one day: "F8_E3M4", not "f32" or "a tensor".
+bool may_be_dtype(const std::string& name) {
+    return name.size() > 1 && name.size() <= 16 && name[0] >= 'A' && name[0] <= 'Z' &&
+           std::any_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+           std::all_of(name.begin(), name.end(),
+                       [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+}
 
 tl::unexpected<Error> refuse(const std::filesystem::path& path, const std::string& problem) {
     return make_error(ErrorCode::bad_input, fmt::format("{}: {}.", path.string(), problem), damaged_hint);
@@ -102,6 +112,13 @@ Expected<SafetensorsEntry> read_entry(const std::filesystem::path& path, const s
             : std::find_if(known_dtypes.begin(), known_dtypes.end(), [&](const DTypeBits& row) {
                   return row.name == dtype->get_ref<const std::string&>();
               });
+    if (known == known_dtypes.end() && dtype != object.end() && dtype->is_string() &&
+        may_be_dtype(dtype->get_ref<const std::string&>())) {
+        return make_error(ErrorCode::unsupported,
+                          fmt::format("{}: tensor {}: dtype {} is not supported; expected F32, F16 or BF16.",
+                                      path.string(), describe(name), found_text(object, "dtype")),
+                          "Choose the model's unquantized folder, or save it as bfloat16.");
+    }
     if (known == known_dtypes.end()) {
         return refuse(path, name, "dtype", "a safetensors dtype such as \"F32\", \"F16\" or \"BF16\"",
                       found_text(object, "dtype"));

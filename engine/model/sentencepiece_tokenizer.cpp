@@ -270,6 +270,38 @@ std::optional<bool> prefix_space(const TokenizerSettings& settings) {
     return settings.add_prefix_space || !llama ? settings.add_prefix_space : std::optional(true);
 }
 
+/// Llama 3 and others publish tiktoken's vocabulary under the same name: lines of a token in base64 and its
+/// rank.
+bool looks_like_tiktoken(std::string_view bytes) {
+    const std::string_view line = bytes.substr(0, bytes.find('\n'));
+    const std::size_t space = line.find(' ');
+    const auto digits = [](std::string_view text) {
+        return !text.empty() && text.find_first_not_of("0123456789\r") == std::string_view::npos;
+    };
+    return space != std::string_view::npos && space > 0 && digits(line.substr(space + 1)) &&
+           line.substr(0, space).find_first_not_of(
+               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+               "+/=") == std::string_view::npos;
+}
+
+tl::unexpected<Error> refuse(const std::filesystem::path& path, std::string_view bytes) {
+    if (looks_like_tiktoken(bytes)) {
+        const std::string folder = path.parent_path().string();
+        return make_error(
+            ErrorCode::unsupported,
+            fmt::format("{}: expected a SentencePiece model, found a tiktoken vocabulary.", path.string()),
+            fmt::format(
+                "Take the model's tokenizer.json instead, or convert this file to one: python3 -c \"from "
+                "transformers import AutoTokenizer as T; T.from_pretrained('{0}').save_pretrained('{0}')\" "
+                "&& rm {1} (needs the Python packages transformers and tiktoken).",
+                folder, path.string()));
+    }
+    return make_error(ErrorCode::bad_input,
+                      fmt::format("{}: expected a SentencePiece model, found {} bytes that are none.",
+                                  path.string(), bytes.size()),
+                      damaged_hint);
+}
+
 /// Null where these bytes are no model.
 std::unique_ptr<Processor> load(const std::string& bytes) {
     auto processor = std::make_unique<Processor>();
@@ -292,10 +324,7 @@ Expected<std::shared_ptr<Tokenizer>> open_sentencepiece(const std::filesystem::p
     }
     auto processor = load(*bytes);
     if (!processor) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("{}: expected a SentencePiece model, found {} bytes that are none.",
-                                      path.string(), bytes->size()),
-                          damaged_hint);
+        return refuse(path, *bytes);
     }
     auto settings = read_tokenizer_settings(path.parent_path());
     if (!settings) {

@@ -113,6 +113,28 @@ void to_f32(const TensorView& tensor, std::int64_t offset, std::span<float> out)
     }
 }
 
+bool same_values(const TensorView& a, const TensorView& b) {
+    if (a.shape != b.shape) {
+        return false;
+    }
+    if (a.dtype == b.dtype) {
+        return std::equal(a.data.begin(), a.data.end(), b.data.begin(), b.data.end());
+    }
+    constexpr std::int64_t block = 4096;
+    std::vector<float> left(block);
+    std::vector<float> right(block);
+    const std::int64_t count = a.element_count();
+    for (std::int64_t begin = 0; begin < count; begin += block) {
+        const auto size = static_cast<std::size_t>(std::min(block, count - begin));
+        to_f32(a, begin, std::span(left).first(size));
+        to_f32(b, begin, std::span(right).first(size));
+        if (!std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(size), right.begin())) {
+            return false;
+        }
+    }
+    return true;
+}
+
 Expected<> check_finite(const TensorView& tensor) {
     constexpr std::int64_t block = 4096;
     const std::int64_t count = tensor.element_count();

@@ -35,6 +35,9 @@ void to_f32(const TensorView& tensor, std::int64_t offset, std::span<float> out)
 /// Reads the whole tensor once.
 Expected<> check_finite(const TensorView& tensor);
 
+/// Whether two tensors hold the same numbers, whatever their dtypes. Reads both as far as they agree.
+bool same_values(const TensorView& a, const TensorView& b);
+
 /// IEEE binary16 to binary32, exact; a NaN keeps its sign and payload.
 float f16_to_f32(std::uint16_t bits);
 /// bfloat16 is the upper half of a binary32.

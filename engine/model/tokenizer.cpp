@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/tokenizer.h"
 
+#include "engine/model/model_folder.h"
 #include "engine/model/sentencepiece_tokenizer.h"
 #include "engine/model/tokenizer_comparison.h"
 #include "engine/model/tokenizer_json.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 tl::unexpected<Error> missing(const fs::path& folder) {
     return make_error(
-        ErrorCode::io,
+        ErrorCode::bad_input,
         fmt::format("{}: expected a tokenizer, found neither tokenizer.model nor tokenizer.json.",
                     folder.string()),
         "Download tokenizer.model or tokenizer.json from where the model comes from into the same folder.");
@@ -55,7 +56,12 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
 
 Tokenizer::Tokenizer(fs::path path) : path_(std::move(path)) {}
 
-Expected<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& folder) {
+Expected<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& given) {
+    const auto resolved = model_folder(given);
+    if (!resolved) {
+        return tl::unexpected(resolved.error());
+    }
+    const fs::path& folder = *resolved;
     const auto is_there = [&](const char* name) {
         std::error_code ignored;
         return fs::exists(folder / name, ignored);
@@ -65,6 +71,9 @@ Expected<std::shared_ptr<const Tokenizer>> Tokenizer::open(const fs::path& folde
         return is_there("tokenizer.json") ? open_tokenizer_json(json) : missing(folder);
     }
     auto tokenizer = open_sentencepiece(folder / "tokenizer.model");
+    if (!tokenizer && tokenizer.error().code == ErrorCode::unsupported && is_there("tokenizer.json")) {
+        return open_tokenizer_json(json); // the other file is tiktoken's
+    }
     if (tokenizer && is_there("tokenizer.json")) {
         (*tokenizer)->add_notice(compared_with(**tokenizer, json));
     }

@@ -5,6 +5,7 @@
 
 #include <QDir>
 #include <QFileInfo>
+#include <QRegularExpression>
 
 #include <algorithm>
 #include <array>
@@ -172,7 +173,16 @@ QString modelName(const storage::CampaignSpec& spec) {
         return QStringLiteral("Quantscope demo model");
     if (spec.model.isEmpty())
         return {};
-    const QString name = QFileInfo(QDir::cleanPath(spec.model)).fileName();
+    const QString path = QDir::cleanPath(spec.model);
+    // A snapshot's folder in the Hugging Face cache is named by a hash: models--ORG--NAME/snapshots/HASH.
+    static const QRegularExpression cached(QStringLiteral("(?:^|/)models--([^/]+?)(/snapshots/[^/]+)?$"));
+    if (const auto match = cached.match(path); match.hasMatch()) {
+        const QString repository = match.captured(1);
+        return repository.section(QStringLiteral("--"), 0, 0) +
+               (repository.contains(QStringLiteral("--")) ? u'/' + repository.section(QStringLiteral("--"), 1)
+                                                          : QString());
+    }
+    const QString name = QFileInfo(path).fileName();
     return name.isEmpty() ? spec.model : name;
 }
 

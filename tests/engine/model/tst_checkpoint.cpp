@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/checkpoint.h"
 #include "engine/model/model_hash.h"
+#include "engine/model/tokenizer.h"
 #include "model_files.h"
 
 #include <array>
@@ -245,16 +246,19 @@ class TestCheckpoint : public QObject {
         const ScratchFolder folder;
         fs::copy_file(fixture("mha") / "config.json", folder / "config.json");
         QUANTSCOPE_REFUSED(
-            Checkpoint::open(folder.path()), ErrorCode::io,
+            Checkpoint::open(folder.path()), ErrorCode::bad_input,
             folder.path().string() +
                 ": expected model.safetensors or model.safetensors.index.json, found none of them.");
         write_file(folder / "pytorch_model.bin", "PK");
-        QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::unsupported,
-                           "found pytorch_model.bin.");
+        const auto pickled = Checkpoint::open(folder.path());
+        QUANTSCOPE_REFUSED(pickled, ErrorCode::unsupported, "found pytorch_model.bin (PyTorch pickle).");
+        QVERIFY(pickled.error().hint.find("M.from_pretrained('" + folder.path().string()) !=
+                std::string::npos);
         fs::create_directory(folder / "model.safetensors");
         QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::io,
                            "model.safetensors: expected a file, found a directory.");
-        QUANTSCOPE_REFUSED(Checkpoint::open(folder / "config.json"), ErrorCode::io, "cannot be opened");
+        QUANTSCOPE_REFUSED(Checkpoint::open(folder / "config.json"), ErrorCode::bad_input,
+                           "cannot be opened");
     }
 
     void shards() {
@@ -267,7 +271,7 @@ class TestCheckpoint : public QObject {
         QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::bad_input, name + ": ");
 
         fs::remove(folder / name);
-        QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::io,
+        QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::bad_input,
                            "model.safetensors.index.json: expected 5 shards, found no file '" + name + "'.");
 
         // The index and the shard disagree.
@@ -284,13 +288,95 @@ class TestCheckpoint : public QObject {
         json index = json::parse(read_file(path));
         index["weight_map"].erase(q_proj);
         write_file(path, index.dump());
-        QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::bad_input,
-                           std::string("model.safetensors.index.json: expected a tensor '") + q_proj +
-                               "', found none of that name.");
+        auto checkpoint = Checkpoint::open(folder.path());
+        QVERIFY2(checkpoint, told(checkpoint).c_str());
+        QCOMPARE((*checkpoint)->config().notices.size(), std::size_t{1});
+        QVERIFY((*checkpoint)->config().notices.front().find("json: 1 of the model's tensors are in the") !=
+                std::string::npos);
+        const std::array<std::int64_t, 2> shape = {64, 64};
+        QVERIFY((*checkpoint)->tensor(q_proj, shape));
+
+        // It forgets whole shards, or there is no index.
         index["weight_map"] = json::object();
         write_file(path, index.dump());
+        checkpoint = Checkpoint::open(folder.path());
+        QVERIFY2(checkpoint, told(checkpoint).c_str());
+        fs::remove(path);
+        checkpoint = Checkpoint::open(folder.path());
+        QVERIFY2(checkpoint, told(checkpoint).c_str());
+        QVERIFY((*checkpoint)->config().notices.empty());
+
+        fs::remove(folder / "model-00003-of-00005.safetensors");
         QUANTSCOPE_REFUSED(Checkpoint::open(folder.path()), ErrorCode::bad_input,
-                           "expected a tensor 'model.embed_tokens.weight'");
+                           folder.path().string() + ": expected a tensor 'model.layers.");
+    }
+
+    void names_without_the_model_prefix() {
+        const ScratchFolder folder("gqa");
+        edit(folder, [](auto& tensors) {
+            std::map<std::string, RawTensor> renamed;
+            for (auto& [name, tensor] : tensors) {
+                renamed[name.starts_with("model.") ? name.substr(6) : name] = tensor;
+            }
+            tensors = renamed;
+        });
+        const auto checkpoint = Checkpoint::open(folder.path());
+        QVERIFY2(checkpoint, told(checkpoint).c_str());
+        const std::array<std::int64_t, 2> shape = {64, 64};
+        const auto tensor = (*checkpoint)->tensor(q_proj, shape);
+        QVERIFY2(tensor, told(tensor).c_str());
+        QCOMPARE(tensor->name, std::string(q_proj));
+    }
+
+    void a_tied_configuration_with_a_table_of_its_own() {
+        const ScratchFolder folder("tied");
+        const auto tied = *Checkpoint::open(folder.path());
+        const std::array<std::int64_t, 2> shape = {128, 64};
+        const auto open_with = [&](const std::function<void(RawTensor&)>& change) {
+            edit(folder, [&](auto& tensors) {
+                tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"];
+                change(tensors["lm_head.weight"]);
+            });
+            return *Checkpoint::open(folder.path());
+        };
+        const auto same = open_with([](RawTensor&) {});
+        QVERIFY(same->config().tie_word_embeddings && same->config().notices.empty());
+        const auto other =
+            open_with([](RawTensor& head) { head.data[0] = static_cast<char>(head.data[0] ^ 1); });
+        QVERIFY(!other->config().tie_word_embeddings);
+        QCOMPARE(other->parameter_count(), tied->parameter_count() + 128 * 64);
+        QCOMPARE(other->config().notices.size(), std::size_t{1});
+        QVERIFY(other->config().notices.front().find("the stored one is used") != std::string::npos);
+        QVERIFY(!same_values(*other->tensor("lm_head.weight", shape),
+                             *other->tensor("model.embed_tokens.weight", shape)));
+    }
+
+    void a_snapshot_of_the_hugging_face_cache() {
+        const ScratchFolder cache;
+        const fs::path repository = cache / "models--quant--tiny";
+        const fs::path snapshot = repository / "snapshots" / "0123abcd";
+        fs::create_directories(repository / "blobs");
+        fs::create_directories(snapshot);
+        for (const auto& entry : fs::directory_iterator(fixture("tied"))) {
+            const std::string name = entry.path().filename().string();
+            fs::copy_file(entry.path(), repository / "blobs" / ("blob" + name));
+            fs::create_symlink(fs::path("../../blobs") / ("blob" + name), snapshot / name);
+        }
+        const auto open = [](const fs::path& path) { return Checkpoint::open(path); };
+        auto checkpoint = open(snapshot);
+        QVERIFY2(checkpoint, told(checkpoint).c_str());
+        QCOMPARE((*checkpoint)->config().name, std::string("quant/tiny"));
+        QVERIFY(open(repository)); // the only snapshot
+        fs::create_directories(repository / "snapshots" / "4567");
+        QUANTSCOPE_REFUSED(open(repository), ErrorCode::bad_input,
+                           "found 2 snapshots and none of that name.");
+        fs::create_directories(repository / "refs");
+        write_file(repository / "refs" / "main", "0123abcd\n");
+        checkpoint = open(repository.string() + "/");
+        QVERIFY2(checkpoint, told(checkpoint).c_str());
+        QCOMPARE((*checkpoint)->folder(), snapshot);
+        QCOMPARE((*checkpoint)->config().name, std::string("quant/tiny"));
+        QVERIFY(Tokenizer::open(repository));
     }
 
     void the_hash_is_the_models_identity() {

@@ -97,6 +97,30 @@ class TestModelConfig : public QObject {
         QVERIFY(config->eos_token_ids.empty());
     }
 
+    void the_older_spelling() {
+        const auto config = parse_changed(R"({"architectures": ["LLaMAForCausalLM"]})");
+        QVERIFY2(config, told(config).c_str());
+        QCOMPARE(config->architecture, std::string("LlamaForCausalLM"));
+    }
+
+    void the_name_is_the_repositorys_data() {
+        QTest::addColumn<QByteArray>("folder");
+        QTest::addColumn<QByteArray>("name");
+        QTest::newRow("plain") << QByteArray("/models/tiny/") << QByteArray("tiny");
+        QTest::newRow("snapshot") << QByteArray(
+                                         "/hub/models--codellama--CodeLlama-7b-hf/snapshots/6c284d1468")
+                                  << QByteArray("codellama/CodeLlama-7b-hf");
+        QTest::newRow("repository") << QByteArray("/hub/models--a--b--c") << QByteArray("a/b--c");
+        QTest::newRow("no organisation")
+            << QByteArray("/hub/models--gpt2/snapshots/1/") << QByteArray("gpt2");
+        QTest::newRow("no cache") << QByteArray("/work/snapshots/6c284d1468") << QByteArray("6c284d1468");
+    }
+    void the_name_is_the_repositorys() {
+        QFETCH(QByteArray, folder);
+        QFETCH(QByteArray, name);
+        QCOMPARE(parse_model_config(valid().dump(), folder.toStdString())->name, name.toStdString());
+    }
+
     void several_eos_ids() {
         const auto config = parse_changed(R"({"eos_token_id": [7, 5, 127]})");
         QVERIFY2(config, told(config).c_str());
@@ -381,9 +405,9 @@ class TestModelConfig : public QObject {
 
     void broken_files() {
         const ScratchFolder folder;
-        QUANTSCOPE_REFUSED(read_model_config(folder.path()), ErrorCode::io,
+        QUANTSCOPE_REFUSED(read_model_config(folder.path()), ErrorCode::bad_input,
                            "config.json: cannot be opened: No such file");
-        QUANTSCOPE_REFUSED(read_model_config(folder / "nowhere"), ErrorCode::io,
+        QUANTSCOPE_REFUSED(read_model_config(folder / "nowhere"), ErrorCode::bad_input,
                            "nowhere/config.json: cannot be opened");
         write_file(folder / "config.json", "");
         QUANTSCOPE_REFUSED(read_model_config(folder.path()), ErrorCode::bad_input,

@@ -339,7 +339,7 @@ class TestTokenizer : public QObject {
 
     void missing() {
         const ScratchFolder folder;
-        QUANTSCOPE_REFUSED(Tokenizer::open(folder.path()), ErrorCode::io,
+        QUANTSCOPE_REFUSED(Tokenizer::open(folder.path()), ErrorCode::bad_input,
                            "expected a tokenizer, found neither tokenizer.model nor tokenizer.json.");
         write_file(folder / "tokenizer.json", "{}");
         QUANTSCOPE_REFUSED(Tokenizer::open(folder.path()), ErrorCode::bad_input,
@@ -372,6 +372,16 @@ class TestTokenizer : public QObject {
                  notice().c_str());
         write_file(folder / "tokenizer.json", "{}");
         QVERIFY2(notice().find("which was not compared: ") != std::string::npos, notice().c_str());
+    }
+
+    void a_vocabulary_of_tiktoken() {
+        const ScratchFolder folder;
+        write_file(folder / "tokenizer.model", "IQ== 0\nIg== 1\nIw== 2\n");
+        const auto refused = Tokenizer::open(folder.path());
+        QUANTSCOPE_REFUSED(refused, ErrorCode::unsupported,
+                           "tokenizer.model: expected a SentencePiece model, found a tiktoken vocabulary.");
+        QVERIFY(refused.error().hint.find("T.from_pretrained('" + folder.path().string()) !=
+                std::string::npos);
     }
 
     void corrupt_data() {

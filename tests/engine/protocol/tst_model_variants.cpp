@@ -108,6 +108,8 @@ class TestModelVariants : public QObject {
             << QJsonObject{{"eos_token_id", 0}} << QJsonObject{{"eos_token_id", list}};
         QTest::newRow("the end in generation_config.json")
             << QJsonObject{{"eos_token_id", 0}} << QJsonObject{{"eos_token_id", 2}};
+        QTest::newRow("the older spelling")
+            << QJsonObject{{"architectures", QJsonArray{"LLaMAForCausalLM"}}} << QJsonObject();
         QTest::newRow("the tokenizer's end")
             << QJsonObject{{"eos_token_id", QJsonValue::Null}} << QJsonObject();
     }
