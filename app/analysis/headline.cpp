@@ -22,8 +22,12 @@ bool hasPass(const RunSummary& run) {
 bool hasLatency(const RunSummary& run) {
     return run.tpotMs.count > 0;
 }
+int nonfiniteSamples(const RunSummary& run) {
+    return static_cast<int>(run.metrics.value(QLatin1String(nonfiniteSamplesMetric), 0.0));
+}
+/// That something can be claimed from.
 bool hasData(const RunSummary& run) {
-    return hasPass(run) || hasLatency(run);
+    return nonfiniteSamples(run) == 0 && (hasPass(run) || hasLatency(run));
 }
 
 /// Bits of a weight and an activation together; an unknown precision sorts last.
@@ -141,12 +145,28 @@ QString againstBaseline(const storage::CampaignSummary& summary, const RunSummar
                                  .arg(ui::schemeName(baseline->run), parts.join(QStringLiteral(" and ")));
 }
 
-/// What the figures are of, so that nobody takes them for more.
-QString caveat(const storage::CampaignSpec& spec) {
-    if (spec.evalEnabled && ui::usesDemoProblems(spec)) {
-        return QStringLiteral(" These are demo problems, not HumanEval.");
+/// The runs of which nothing is claimed, and why; empty where there are none.
+QString leftOut(const storage::CampaignSummary& summary) {
+    QStringList runs;
+    for (const RunSummary& run : summary.runs) {
+        if (const int samples = nonfiniteSamples(run); samples > 0) {
+            runs << QStringLiteral("%1 (%2 of %3 samples)")
+                        .arg(ui::runName(run.run))
+                        .arg(samples)
+                        .arg(run.samplesStored);
+        }
     }
-    return {};
+    return runs.isEmpty()
+               ? QString()
+               : QStringLiteral(" Nothing is claimed from %1: numbers of the model became infinite or "
+                                "NaN under that scheme.")
+                     .arg(ui::joinWords(runs));
+}
+
+/// What the figures are of, so that nobody takes them for more.
+QString caveat(const storage::CampaignSummary& summary) {
+    const bool demo = summary.campaign.spec.evalEnabled && ui::usesDemoProblems(summary.campaign.spec);
+    return leftOut(summary) + (demo ? QStringLiteral(" These are demo problems, not HumanEval.") : QString());
 }
 
 QString aloneSentence(const RunSummary& run) {
@@ -167,11 +187,14 @@ QString aloneSentence(const RunSummary& run) {
 QString nothingToCompare(const storage::CampaignSummary& summary) {
     for (const RunSummary& run : summary.runs) {
         if (hasData(run)) {
-            return aloneSentence(run) + caveat(summary.campaign.spec);
+            return aloneSentence(run) + caveat(summary);
         }
     }
     const bool generated = std::any_of(summary.runs.begin(), summary.runs.end(),
                                        [](const RunSummary& run) { return run.samplesStored > 0; });
+    if (const QString failed = leftOut(summary); !failed.isEmpty()) {
+        return failed.trimmed();
+    }
     return generated ? QStringLiteral("Completions are stored, but none could be scored.")
                      : QStringLiteral("There are no results yet.");
 }
@@ -216,7 +239,6 @@ QString headline(const storage::CampaignSummary& summary, const std::optional<He
     }
     const RunSummary& subject = summary.runs[pair->subject];
     const RunSummary& reference = summary.runs[pair->reference];
-    const storage::CampaignSpec& spec = summary.campaign.spec;
 
     QStringList clauses;
     if (comparison) {
@@ -231,7 +253,7 @@ QString headline(const storage::CampaignSummary& summary, const std::optional<He
         clauses << time;
     }
     if (clauses.isEmpty()) {
-        return aloneSentence(subject) + caveat(spec);
+        return aloneSentence(subject) + caveat(summary);
     }
     const bool isPartial = comparison && comparison->problemsCompared < subject.problemsTotal;
     QString text = isPartial ? QStringLiteral("On the %1 of %2 problems that both have finished, ")
@@ -245,7 +267,7 @@ QString headline(const storage::CampaignSummary& summary, const std::optional<He
     if (!budget.isEmpty()) {
         text += QStringLiteral("; ") + budget;
     }
-    return text + QLatin1Char('.') + againstBaseline(summary, subject, reference) + caveat(spec);
+    return text + QLatin1Char('.') + againstBaseline(summary, subject, reference) + caveat(summary);
 }
 
 } // namespace quantscope::analysis

@@ -9,6 +9,9 @@ namespace quantscope::analysis {
 inline constexpr auto weightBitsMetric = "weight_bits";
 inline constexpr auto activationBitsMetric = "activation_bits";
 
+/// Samples that ended because a number was not finite: the worker's metric, absent where there are none.
+inline constexpr auto nonfiniteSamplesMetric = "nonfinite_samples";
+
 /// The two runs whose comparison answers the campaign's question, as indices into CampaignSummary::runs.
 struct HeadlinePair {
     int subject = 0;
@@ -18,7 +21,8 @@ struct HeadlinePair {
 
 /// At the smallest batch size that has two runs with data: the best of the schemes with the fewest bits
 /// (where there are pass@1 figures, the one with the highest, else the fastest) against the 8-bit scheme, or
-/// against the baseline where there is none. nullopt: there are no two runs to compare yet.
+/// against the baseline where there is none. Runs with samples that ended in numbers that are not finite are
+/// left out. nullopt: there are no two runs to compare yet.
 std::optional<HeadlinePair> headlinePair(const storage::CampaignSummary& summary);
 
 /// The answer in words. `comparison` is that of the pair, unset while the two have no problem in common.

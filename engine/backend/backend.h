@@ -34,6 +34,9 @@ struct MemoryReport {
     std::int64_t peak_load_bytes = 0; ///< most that was held while the weights were loaded; 0: not counted
 };
 
+/// Instead of a token's id: a logit of the row is NaN or infinite, and no token follows from it.
+inline constexpr std::int32_t not_finite_id = -2;
+
 /// What a session must be able to hold.
 struct SessionLimits {
     int max_slots = 1;      ///< sequences alive at once (the batch size)
@@ -58,8 +61,13 @@ class Session {
     /// Errors: bad_input (slot out of range, context full, token id out of vocabulary), device, oom.
     virtual Expected<> step(std::span<const SlotInput> inputs, std::span<float> logits) = 0;
 
-    /// As step(), but returns only the id of the largest logit of each row (lowest id on a tie).
+    /// As step(), but returns only the id of the largest logit of each row (lowest id on a tie), or
+    /// not_finite_id.
     virtual Expected<> step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) = 0;
+
+    /// Runs a sequence again in this slot, which is empty afterwards, and names the first part of the model
+    /// whose output is not finite: "layer 3, v_proj". Empty where none is, or this session cannot tell.
+    virtual std::string find_not_finite(int slot, std::span<const std::int32_t> tokens);
 
     virtual void reset(int slot) = 0;       ///< forgets the slot's sequence
     virtual int length(int slot) const = 0; ///< tokens the slot holds

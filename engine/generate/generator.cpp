@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fmt/format.h>
 
 namespace quantscope {
@@ -45,6 +46,7 @@ class Generation {
   private:
     void refill();
     Expected<> step();
+    Expected<> finish_not_finite(Active& sequence);
     Expected<> take_token(Active& sequence, std::int32_t token, bool& finished);
     Expected<> finish(Active& sequence, StopReason reason, std::string completion, int tokens_run);
     std::optional<Error> reject(const GenerationRequest& request) const;
@@ -126,8 +128,44 @@ Expected<> Generation::finish(Active& sequence, StopReason reason, std::string c
     return {};
 }
 
+/// The tokens so far are kept, for the record; the session is asked where the first such number arose.
+Expected<> Generation::finish_not_finite(Active& sequence) {
+    const GenerationRequest& request = requests_[sequence.request];
+    std::vector<std::int32_t> all = request.prompt;
+    all.insert(all.end(), sequence.tokens.begin(), sequence.tokens.end());
+    const std::string part = session_.find_not_finite(sequence.slot, all);
+    GenerationResult result;
+    result.request = sequence.request;
+    result.not_finite = true;
+    result.error =
+        Error{ErrorCode::unsupported,
+              fmt::format("After {} tokens a logit is NaN or infinite{}{}.", all.size(),
+                          part.empty() ? "" : "; the first part of the model with such a number is ", part),
+              "The model's numbers do not fit this scheme on this device: try a scheme with more bits, or "
+              "the CPU."};
+    result.prompt_tokens = static_cast<int>(request.prompt.size());
+    result.completion_tokens = static_cast<int>(sequence.tokens.size());
+    result.ttft_ms = sequence.ttft_ms;
+    result.total_ms = ms_since(sequence.started);
+    if (stops_) {
+        auto text = stops_->completion(request.prompt_text, request.prompt, sequence.tokens);
+        if (!text) {
+            return tl::unexpected(text.error());
+        }
+        result.completion = std::move(text->completion);
+    }
+    result.tokens = std::move(sequence.tokens);
+    free_slots_.push_back(sequence.slot);
+    options_.on_done(std::move(result));
+    return {};
+}
+
 Expected<> Generation::take_token(Active& sequence, std::int32_t token, bool& finished) {
     const GenerationRequest& request = requests_[sequence.request];
+    if (token == not_finite_id) {
+        finished = true;
+        return finish_not_finite(sequence);
+    }
     const auto count = static_cast<int>(sequence.tokens.size()) + 1;
     if (count == 1) {
         sequence.ttft_ms = ms_since(sequence.started);
@@ -183,8 +221,11 @@ Expected<> Generation::step() {
         }
         for (std::size_t i = 0; i < active_.size(); ++i) {
             const GenerationRequest& request = requests_[active_[i].request];
-            ids_[i] = sampler_.choose(std::span(logits_).subspan(i * vocab, vocab), request.sampling,
-                                      request.key, active_[i].tokens.size());
+            const auto row = std::span<const float>(logits_).subspan(i * vocab, vocab);
+            const bool finite =
+                std::all_of(row.begin(), row.end(), [](float logit) { return std::isfinite(logit); });
+            ids_[i] = finite ? sampler_.choose(row, request.sampling, request.key, active_[i].tokens.size())
+                             : not_finite_id;
         }
     }
     if (options_.on_tokens) {

@@ -39,6 +39,7 @@ const char* to_string(StopReason reason);
 struct GenerationResult {
     std::size_t request = 0;          ///< index into the requests given to generate()
     std::optional<Error> error;       ///< set: this request could not be run; the others went on
+    bool not_finite = false;          ///< the error is that a logit was NaN or infinite
     std::vector<std::int32_t> tokens; ///< continuation, EOS not included, stop string not cut
     std::string completion; ///< decode(prompt + tokens) minus the prompt, cut before the stop string
     StopReason stop_reason = StopReason::length;
@@ -62,7 +63,8 @@ struct GenerationOptions {
 /// Continues every request. Free slots are refilled as sequences stop; a request's tokens are the same
 /// whatever the batch size and its neighbours. Errors: bad_input (batch size), cancelled, whatever
 /// Session::step() reports. A request that cannot be run (empty prompt, longer than the context, token id
-/// outside the vocabulary) gets a result with `error`, and the others go on.
+/// outside the vocabulary), or after which a logit is not finite, gets a result with `error`, and the others
+/// go on.
 Expected<> generate(Session& session, const Tokenizer& tokenizer, std::span<const GenerationRequest> requests,
                     const GenerationOptions& options);
 

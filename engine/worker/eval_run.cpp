@@ -75,7 +75,8 @@ class EvalRun {
     std::vector<Problem> problems_;
     std::vector<PlannedSample> samples_;
     std::vector<GenerationRequest> requests_;
-    int longest_ = 1; ///< tokens of a prompt and its output
+    int longest_ = 1;    ///< tokens of a prompt and its output
+    int not_finite_ = 0; ///< samples that ended because a logit was NaN or infinite
 };
 
 Expected<> EvalRun::read_problems() {
@@ -192,6 +193,7 @@ void EvalRun::take_result(GenerationResult result, ProgressMeter& progress) {
     sample.completion_tokens = result.completion_tokens;
     sample.ttft_ms = result.ttft_ms;
     sample.total_ms = result.total_ms;
+    not_finite_ += result.not_finite ? 1 : 0;
     if (result.error) {
         eval::Verdict refused;
         refused.kind = eval::VerdictKind::error;
@@ -227,6 +229,10 @@ Expected<> EvalRun::generate_and_judge(Session& session, std::string_view label)
     };
     RunTelemetry telemetry(context_.writer, context_.read_device);
     Expected<> generated = generate(session, context_.host.tokenizer(), requests_, options);
+    if (not_finite_ > 0) {
+        context_.writer.send(
+            protocol::MetricEvent{run_.run, {{"nonfinite_samples", static_cast<double>(not_finite_)}}});
+    }
     if (const auto joules = telemetry.joules(); joules && tokens > 0) {
         context_.writer.send(protocol::MetricEvent{
             run_.run, {{"eval_energy_per_token_j", *joules / static_cast<double>(tokens)}}});

@@ -77,9 +77,9 @@ __host__ __device__ constexpr int lanes_a_head(int head_dim) {
 
 __device__ float largest_magnitude(const HeadPart& part) {
     const auto largest = [](const float4& v) {
-        return fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
+        return max_or_nan(max_or_nan(fabsf(v.x), fabsf(v.y)), max_or_nan(fabsf(v.z), fabsf(v.w)));
     };
-    return fmaxf(largest(part.a), largest(part.b));
+    return max_or_nan(largest(part.a), largest(part.b));
 }
 
 /// The same for a cache of codes; lanes_a_head(head_dim) threads a head.
@@ -104,7 +104,7 @@ __global__ void rotate_and_append_codes_kernel(const AttentionRows r, const floa
         part = rotated_part(s, x, head, position, i, cosines, sines);
     float largest = largest_magnitude(part);
     for (int offset = lanes / 2; offset > 0; offset /= 2)
-        largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, offset));
+        largest = max_or_nan(largest, __shfl_xor_sync(0xFFFFFFFFU, largest, offset));
     if (!active)
         return;
     if (head < s.heads) {

@@ -2,6 +2,7 @@
 #include "kernels/base/features.h"
 #include "kernels/check/step_model.h"
 #include "kernels/check/support.h"
+#include "kernels/tokens/tokens.h"
 
 #include <algorithm>
 #include <cstring>
@@ -36,7 +37,7 @@ struct Scheme {
     int largest_code; ///< of activations
 };
 
-/// Of logits that are all the same, or all NaN, the first is the largest.
+/// Of logits that are all the same the first is the largest; where they are NaN, the step says so.
 Status check_ties(StepModel& model, CheckResult& result) {
     const StepShape& shape = model.step.shape;
     DeviceBuffer<std::uint8_t> tiles;
@@ -50,9 +51,11 @@ Status check_ties(StepModel& model, CheckResult& result) {
         QS_TRY(model.run_step(nullptr));
         Outputs outputs;
         QS_TRY(outputs.take(model, "running decode_step"));
-        if (result.passed && outputs.id[0] != 0) {
+        const std::int32_t expected = byte == 0 ? 0 : not_finite_id;
+        if (result.passed && outputs.id[0] != expected) {
             result.passed = false;
-            result.detail = "of equal logits number " + std::to_string(outputs.id[0]) + " is the largest";
+            result.detail = "of equal logits number " + std::to_string(outputs.id[0]) +
+                            " is the largest, not " + std::to_string(expected);
         }
     }
     return {};

@@ -53,11 +53,12 @@ Status check_embedding(int vocab, int hidden, std::mt19937& random, CheckResult&
 Status check_largest(int rows, int count, std::mt19937& random, CheckResult& result) {
     std::vector<float> logits = normal_values(static_cast<std::size_t>(rows) * count, random);
     for (int i = 0; i < count; ++i) {
-        logits[i] = std::nanf("");                                                  // row 0: nothing but NaN
-        logits[count + i] = static_cast<float>(i % 3);                              // row 1: many ties
-        logits[2 * count + i] = i % 2 == 0 ? std::nanf("") : logits[2 * count + i]; // row 2: NaN between
-        logits[3 * count + i] = -INFINITY;                                          // row 3
+        logits[i] = std::nanf("");                     // row 0: nothing but NaN
+        logits[count + i] = static_cast<float>(i % 3); // row 1: many ties
+        logits[3 * count + i] = -INFINITY;             // row 3
     }
+    logits[2 * count + count / 2] = std::nanf(""); // row 2: one NaN
+    logits[4 * count + count - 1] = -INFINITY;     // row 4: one that could not win
     std::vector<std::int32_t> expected(rows, 0);
     for (int r = 0; r < rows; ++r) {
         float best = -INFINITY;
@@ -68,6 +69,7 @@ Status check_largest(int rows, int count, std::mt19937& random, CheckResult& res
                 expected[r] = i;
             }
         }
+        expected[r] = r == 1 || r > 4 ? expected[r] : not_finite_id;
     }
     DeviceBuffer<float> d_logits;
     DeviceBuffer<std::int32_t> d_ids;

@@ -97,7 +97,8 @@ struct ManyRow {
         for (int i = 0; i < chunks; ++i)
 #pragma unroll
             for (const float4& x : v[i])
-                most = fmaxf(fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w))), most);
+                most = max_or_nan(
+                    max_or_nan(max_or_nan(fabsf(x.x), fabsf(x.y)), max_or_nan(fabsf(x.z), fabsf(x.w))), most);
         return most;
     }
 
@@ -175,7 +176,7 @@ __global__ void __launch_bounds__(most_threads(chunks, normalize, few), blocks_a
     }
     const auto q = static_cast<float>(t.largest_code);
     const float largest =
-        block_combine(row.largest(), scratch[1], [](float a, float b) { return fmaxf(a, b); });
+        block_combine(row.largest(), scratch[1], [](float a, float b) { return max_or_nan(a, b); });
     const float scale = scale_of(largest, t.clip, q);
     if (threadIdx.x == 0)
         t.scales[blockIdx.x] = scale;

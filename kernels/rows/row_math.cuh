@@ -142,20 +142,25 @@ __device__ inline void hadamard_blocks(float* row, int cols, int block) {
     __syncthreads();
 }
 
-/// max|x|; scratch as block_combine's.
-__device__ inline float largest_magnitude(const float* row, int cols, float* scratch) {
-    float largest = 0.0F;
-    for (int i = threadIdx.x; i < cols; i += blockDim.x) {
-        const float magnitude = fabsf(row[i]);
-        largest = magnitude > largest ? magnitude : largest;
-    }
-    return block_combine(largest, scratch, [](float a, float b) { return b > a ? b : a; });
+/// The larger one; NaN where one is: in a row's codes it would vanish, in its scale it does not.
+__device__ inline float max_or_nan(float a, float b) {
+    float most;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(most) : "f"(a), "f"(b));
+    return most;
 }
 
-/// A row's scale: s = max|x| * clip / q; 1 where that is too small to divide by.
+/// max|x|, NaN where one is; scratch as block_combine's.
+__device__ inline float largest_magnitude(const float* row, int cols, float* scratch) {
+    float largest = 0.0F;
+    for (int i = threadIdx.x; i < cols; i += blockDim.x)
+        largest = max_or_nan(fabsf(row[i]), largest);
+    return block_combine(largest, scratch, [](float a, float b) { return max_or_nan(a, b); });
+}
+
+/// A row's scale: s = max|x| * clip / q; 1 where that is too small to divide by, NaN where a number is.
 __device__ inline float scale_of(float largest, float clip, float q) {
     const float scale = __fdiv_rn(__fmul_rn(largest, clip), q);
-    return scale >= FLT_MIN ? scale : 1.0F;
+    return scale < FLT_MIN ? 1.0F : scale;
 }
 
 /// clamp(round_half_even(value / scale), -q, q)

@@ -5,6 +5,9 @@
 #include "kernels/gemm/stream_gemm.h"
 #include "kernels/step/step_rows.cuh"
 #include "kernels/step/step_shared.cuh"
+#include "kernels/tokens/tokens.h"
+
+#include <cfloat>
 
 namespace quantscope::kernels {
 
@@ -46,17 +49,17 @@ __device__ typename Tile<format>::Acc* sums_of_set(int set) {
 }
 
 /// Ranks of logits are in the order of better ones: larger, or as large and of a lower number; 0 is worse
-/// than all, and so is NaN.
+/// than all. One that is not finite is above all, so that the step's result tells of it.
 __device__ inline unsigned long long rank_of_logit(float logit, int id) {
-    if (logit != logit)
-        return 0;
+    if (!(fabsf(logit) <= FLT_MAX))
+        return ~0ULL;
     const unsigned bits = __float_as_uint(__fadd_rn(logit, 0.0F)); // of -0 and 0 none is better
     const unsigned ordered = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
     return static_cast<unsigned long long>(ordered) << 32U | ~static_cast<unsigned>(id);
 }
-/// The number; 0 where nothing but NaN was.
+/// The number, or not_finite_id.
 __device__ inline int logit_of_rank(unsigned long long rank) {
-    return rank == 0 ? 0 : static_cast<int>(~static_cast<unsigned>(rank));
+    return rank == ~0ULL ? not_finite_id : static_cast<int>(~static_cast<unsigned>(rank));
 }
 /// Keeps the best of all. Whole warps.
 __device__ inline void offer_logit(unsigned long long* best, unsigned long long rank) {

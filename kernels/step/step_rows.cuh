@@ -17,7 +17,7 @@ struct RowCoding {
     float clip;
 };
 
-/// Of the warp's values, which are not negative and not NaN: their bits are in the same order.
+/// Of the warp's values, which are not negative: their bits are in the same order, NaN above all.
 __device__ inline float largest_of_warp(float value) {
     return __uint_as_float(__reduce_max_sync(0xFFFFFFFFU, __float_as_uint(value)));
 }
@@ -144,7 +144,7 @@ struct BlockRow {
                         __fmul_rn(v[i].w, g.w)};
             }
         }
-        return weighted ? unknown_largest : fmaxf(__fmul_rn(largest, inverse), 0.0F); // NaN: all are
+        return weighted ? unknown_largest : __fmul_rn(largest, inverse);
     }
 
     /// Stores the row. @param padded  elements stored; zeros after the row's
@@ -183,13 +183,14 @@ struct BlockRow {
         coder.store_scale(scale);
     }
 
-    /// Of the thread's elements; NaN counts as 0.
+    /// Of the thread's elements; NaN where one is.
     __device__ float own_largest() const {
         float largest = 0.0F;
 #pragma unroll
         for (int i = 0; i < vectors; ++i)
-            largest = fmaxf(fmaxf(fmaxf(fabsf(v[i].x), fabsf(v[i].y)), fmaxf(fabsf(v[i].z), fabsf(v[i].w))),
-                            largest);
+            largest = max_or_nan(max_or_nan(max_or_nan(fabsf(v[i].x), fabsf(v[i].y)),
+                                            max_or_nan(fabsf(v[i].z), fabsf(v[i].w))),
+                                 largest);
         return largest;
     }
 
@@ -239,7 +240,7 @@ struct WarpBlocksRow {
         for (int b = 0; b < blocks; ++b)
 #pragma unroll
             for (int i = 0; i < 8; ++i)
-                largest = fmaxf(largest, fabsf(v[b][i]));
+                largest = max_or_nan(largest, fabsf(v[b][i]));
         const Codes coder(largest_of_block(largest, scratch), coding);
         float x[8 * blocks];
 #pragma unroll
@@ -309,7 +310,7 @@ struct TurnedRow {
         float largest = 0.0F;
 #pragma unroll
         for (int i = 0; i < 32; ++i)
-            largest = fmaxf(largest, fabsf(v[i]));
+            largest = max_or_nan(largest, fabsf(v[i]));
         const Codes coder(largest_of_block(largest, scratch), coding);
         if (start_of_warp() < padded) {
             unsigned words[8];

@@ -4,6 +4,7 @@
 #include "kernels/base/device.cuh"
 #include "kernels/tokens/embedding.cuh"
 
+#include <cfloat>
 #include <climits>
 #include <cmath>
 
@@ -39,19 +40,22 @@ __global__ void largest_logits_kernel(const float* logits, int count, std::int32
     wait_for_previous_kernel();
     const float* const row = logits + static_cast<std::size_t>(blockIdx.x) * count;
     Candidate best{-INFINITY, INT_MAX};
+    bool finite = true;
 #pragma unroll 8
-    for (int i = threadIdx.x; i < count; i += blockDim.x)
+    for (int i = threadIdx.x; i < count; i += blockDim.x) {
+        finite = finite && fabsf(row[i]) <= FLT_MAX;
         best = better(best, {row[i], i});
+    }
     for (int offset = 16; offset > 0; offset /= 2)
         best = better(best, {__shfl_xor_sync(0xFFFFFFFFU, best.value, offset),
                              __shfl_xor_sync(0xFFFFFFFFU, best.id, offset)});
     if (threadIdx.x % 32 == 0)
         warp_best[threadIdx.x / 32] = best;
-    __syncthreads();
+    const bool all_finite = __syncthreads_and(finite ? 1 : 0) != 0;
     if (threadIdx.x == 0) {
         for (int w = 1; w < static_cast<int>(blockDim.x) / 32; ++w)
             best = better(best, warp_best[w]);
-        ids[blockIdx.x] = best.id == INT_MAX ? 0 : best.id; // nothing but NaN
+        ids[blockIdx.x] = all_finite ? best.id : not_finite_id;
     }
 }
 

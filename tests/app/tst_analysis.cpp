@@ -27,6 +27,7 @@ class AnalysisTest : public QObject {
     void headlineOfALoss();
     void headlineNeverSaysThatNothingIsLost();
     void headlineOfPartialData();
+    void headlineClaimsNothingFromNumbersThatAreNotFinite();
     void headlineWithoutData();
     void headlineOfLatencyAlone();
     void headlineOfUnscoredSamples();
@@ -272,6 +273,24 @@ void AnalysisTest::headlineNeverSaysThatNothingIsLost() {
         text.startsWith(QStringLiteral("INT8 is not distinguishable from FP16 in pass@1 on these 8 problems "
                                        "(difference −12.5 points, 95 % interval ")),
         qPrintable(text));
+}
+
+void AnalysisTest::headlineClaimsNothingFromNumbersThatAreNotFinite() {
+    const auto with = [](int bad) {
+        CampaignData data = campaignOf({run(1, QStringLiteral("fp16"), 1, repeated("p", 40)),
+                                        run(2, QStringLiteral("int8"), 1, repeated("f", 40), 0.0, 8)},
+                                       40);
+        data.runs[1].metrics.insert(QLatin1String(nonfiniteSamplesMetric), bad);
+        return summarize(data);
+    };
+    QVERIFY(headlinePair(with(0)).has_value());
+    const storage::CampaignSummary summary = with(3);
+    QVERIFY(!headlinePair(summary).has_value());
+    QVERIFY2(summary.headline.contains(QStringLiteral("FP16")) &&
+                 summary.headline.contains(QStringLiteral("solves 100")) &&
+                 summary.headline.contains(QStringLiteral(" Nothing is claimed from INT8")) &&
+                 summary.headline.contains(QStringLiteral("(3 of 40 samples): numbers of the model became")),
+             qPrintable(summary.headline));
 }
 
 void AnalysisTest::headlineOfPartialData() {

@@ -5,6 +5,7 @@
 #include "engine/backend/cpu/kernels.h"
 #include "engine/backend/cpu/parallel.h"
 #include "engine/backend/create_check.h"
+#include "engine/backend/kv_range.h"
 
 #include <fmt/format.h>
 #include <fstream>
@@ -79,6 +80,11 @@ Expected<std::unique_ptr<Session>> CpuBackend::create(const Checkpoint& checkpoi
     const int context = context_of(config, limits);
     if (auto ok = check_memory(checkpoint, scheme, limits.max_slots, context); !ok) {
         return tl::unexpected(ok.error());
+    }
+    if (KvCache::storage_of(scheme) == KvCache::Storage::f16) {
+        if (auto ok = check_halves_hold_kv(checkpoint, scheme); !ok) {
+            return tl::unexpected(ok.error());
+        }
     }
     try {
         auto weights = load_weights(checkpoint, scheme);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fmt/format.h>
 
 namespace quantscope::cpu {
 namespace {
@@ -25,13 +26,15 @@ void round_to_halves(std::span<float> values) {
 std::int32_t largest(const float* logits, int count) {
     std::int32_t best = 0;
     float best_value = -INFINITY;
+    bool finite = true;
     for (int i = 0; i < count; ++i) {
+        finite = finite && std::isfinite(logits[i]);
         if (logits[i] > best_value) {
             best_value = logits[i];
             best = i;
         }
     }
-    return best;
+    return finite ? best : not_finite_id;
 }
 
 int max_rows(int max_slots) {
@@ -123,9 +126,10 @@ void CpuSession::forward(float* logits) {
         weights_.embedding_table().get_row(
             rows_[m].token, residual_.span().subspan(m * elements(hidden, 1), elements(hidden, 1)));
     }
+    look(-1, "embed_tokens", residual_.data(), hidden, hidden);
     for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
         attention_block(weights_.layers[i], static_cast<std::int64_t>(i));
-        mlp_block(weights_.layers[i]);
+        mlp_block(weights_.layers[i], static_cast<std::int64_t>(i));
     }
     write_logits(logits);
     rows_.clear();
@@ -174,7 +178,13 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
     const Kernels& k = kernels();
 
     norm(layer.input_norm, hidden_input_);
+    look(index, "input_layernorm", hidden_input_.values(), hidden_input_.stride(), config_.hidden_size);
     project(layer.qkv, hidden_input_);
+    const std::int64_t q_size = std::int64_t{heads} * head_dim;
+    const std::int64_t kv_size = std::int64_t{kv_heads} * head_dim;
+    look(index, "q_proj", projected_.data(), qkv_size, q_size);
+    look(index, "k_proj", projected_.data() + q_size, qkv_size, kv_size);
+    look(index, "v_proj", projected_.data() + q_size + kv_size, qkv_size, kv_size);
     parallel_for(rows, rows * qkv_size > parallel_elements, [&](std::int64_t m) {
         const Row& row = rows_[static_cast<std::size_t>(m)];
         float* head = projected_.data() + m * qkv_size;
@@ -204,16 +214,22 @@ void CpuSession::attention_block(const LayerWeights& layer, std::int64_t index) 
                       scratch_.data() + thread_index() * attend_scratch(context_length_, head_dim),
                       attended_.values() + m * attended_.stride() + h * head_dim);
     });
-    attended_.prepare(static_cast<int>(rows), std::int64_t{heads} * head_dim);
+    look(index, "attention", attended_.values(), attended_.stride(), q_size);
+    attended_.prepare(static_cast<int>(rows), q_size);
     add_projection(layer.o_proj, attended_);
+    look(index, "o_proj", residual_.data(), config_.hidden_size, config_.hidden_size);
 }
 
-void CpuSession::mlp_block(const LayerWeights& layer) {
+void CpuSession::mlp_block(const LayerWeights& layer, std::int64_t index) {
     const std::int64_t inner = config_.intermediate_size;
     const auto rows = static_cast<std::int64_t>(rows_.size());
     const Kernels& k = kernels();
     norm(layer.mlp_norm, hidden_input_);
+    look(index, "post_attention_layernorm", hidden_input_.values(), hidden_input_.stride(),
+         config_.hidden_size);
     project(layer.gate_up, hidden_input_);
+    look(index, "gate_proj", projected_.data(), 2 * inner, inner);
+    look(index, "up_proj", projected_.data() + inner, 2 * inner, inner);
     parallel_for(rows, rows * inner > parallel_elements, [&](std::int64_t m) {
         float* const gate = projected_.data() + m * 2 * inner;
         float* const out = inner_.values() + m * inner_.stride();
@@ -223,8 +239,10 @@ void CpuSession::mlp_block(const LayerWeights& layer) {
             k.hadamard(out, inner, weights_.online_hadamard_block);
         }
     });
+    look(index, "silu(gate_proj) * up_proj", inner_.values(), inner_.stride(), inner);
     inner_.prepare(static_cast<int>(rows), inner);
     add_projection(layer.down_proj, inner_);
+    look(index, "down_proj", residual_.data(), config_.hidden_size, config_.hidden_size);
 }
 
 void CpuSession::write_logits(float* logits) {
@@ -262,6 +280,32 @@ void CpuSession::write_logits(float* logits) {
                     rows.data() + i * elements(config_.vocab_size, 1),
                     elements(config_.vocab_size, sizeof(float)));
     }
+}
+
+/// Remembers the first number of these rows that is not finite, while such a number is looked for.
+void CpuSession::look(std::int64_t layer, const char* part, const float* rows, std::int64_t stride,
+                      std::int64_t size) {
+    for (std::size_t m = 0; looking_ && not_finite_.empty() && m < rows_.size(); ++m) {
+        const float* const row = rows + static_cast<std::int64_t>(m) * stride;
+        if (!std::all_of(row, row + size, [](float value) { return std::isfinite(value); })) {
+            not_finite_ = layer < 0 ? part : fmt::format("layer {}, {}", layer, part);
+        }
+    }
+}
+
+std::string CpuSession::find_not_finite(int slot, std::span<const std::int32_t> tokens) {
+    reset(slot);
+    const SlotInput input{slot, tokens};
+    const StepLimits limits{lengths_, context_length_, config_.vocab_size};
+    if (!check_step(limits, {&input, 1}, 1, 1)) {
+        return {};
+    }
+    looking_ = true;
+    not_finite_.clear();
+    run({&input, 1}, greedy_logits_.data());
+    looking_ = false;
+    reset(slot);
+    return not_finite_.empty() ? "norm or lm_head" : not_finite_;
 }
 
 void CpuSession::reset(int slot) {

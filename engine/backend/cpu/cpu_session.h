@@ -26,6 +26,7 @@ class CpuSession final : public Session {
 
     Expected<> step(std::span<const SlotInput> inputs, std::span<float> logits) override;
     Expected<> step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) override;
+    std::string find_not_finite(int slot, std::span<const std::int32_t> tokens) override;
     void reset(int slot) override;
     int length(int slot) const override;
     int context_length() const override { return context_length_; }
@@ -46,7 +47,9 @@ class CpuSession final : public Session {
     void run(std::span<const SlotInput> inputs, float* logits);
     void forward(float* logits); ///< of rows_
     void attention_block(const LayerWeights& layer, std::int64_t index);
-    void mlp_block(const LayerWeights& layer);
+    void mlp_block(const LayerWeights& layer, std::int64_t index);
+    void look(std::int64_t layer, const char* part, const float* rows, std::int64_t stride,
+              std::int64_t size);
     void write_logits(float* logits);
     void norm(const std::vector<float>& gamma, LinearInput& to);
     void project(const PackedLinear& linear, const LinearInput& input);
@@ -60,6 +63,9 @@ class CpuSession final : public Session {
     RopeTable rope_;
     KvCache cache_;
     bool rounds_to_halves_; ///< lm_head's input
+
+    bool looking_ = false;   ///< for numbers that are not finite
+    std::string not_finite_; ///< where the first was
 
     std::vector<Row> rows_;
     Buffer<float> residual_;      ///< [rows][hidden]

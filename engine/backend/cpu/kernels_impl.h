@@ -127,19 +127,24 @@ void unpack_real(const void* block, std::int64_t count, float* out) {
 
 float quantize_row(const float* x, std::int64_t count, int largest_code, float clip, std::int8_t* codes,
                    std::int32_t* sum) {
-    f32x16 largest = {};
+    // Magnitudes are in the order of their bits, NaN above all: it must not vanish in codes.
+    i32x16 largest = {};
     std::int64_t i = 0;
     for (; i + 16 <= count; i += 16) {
-        largest = maximum(absolute(load<f32x16>(x + i)), largest);
+        const auto bits = (i32x16)absolute(load<f32x16>(x + i));
+        largest = bits > largest ? bits : largest;
     }
-    float peak = max_lanes(largest);
+    std::int32_t peak_bits = 0;
+    for (int lane = 0; lane < 16; ++lane) {
+        peak_bits = largest[lane] > peak_bits ? largest[lane] : peak_bits;
+    }
     for (; i < count; ++i) {
-        const float magnitude = __builtin_fabsf(x[i]);
-        peak = magnitude > peak ? magnitude : peak;
+        const std::int32_t bits = load<std::int32_t>(x + i) & 0x7fffffff;
+        peak_bits = bits > peak_bits ? bits : peak_bits;
     }
     const auto q = static_cast<float>(largest_code);
-    float scale = peak * clip / q;
-    scale = scale >= FLT_MIN ? scale : 1.0F;
+    float scale = load<float>(&peak_bits) * clip / q;
+    scale = scale < FLT_MIN ? 1.0F : scale; // NaN stays
 
     const f32x16 top = f32x16{} + q;
     const f32x16 bottom = f32x16{} - q;

@@ -4,6 +4,7 @@
 #include "engine/backend/create_check.h"
 #include "engine/backend/cuda/cuda_session.h"
 #include "engine/backend/cuda/status_error.h"
+#include "engine/backend/kv_range.h"
 #include "kernels/base/features.h"
 
 #include <array>
@@ -54,6 +55,11 @@ Expected<std::unique_ptr<Session>> CudaBackend::create(const Checkpoint& checkpo
         check_create("CUDA", config, scheme, limits).and_then([&] { return check_heads(config); });
     if (!ok) {
         return tl::unexpected(ok.error());
+    }
+    if (scheme.kv_cache == Precision::fp16) {
+        if (auto fits = check_halves_hold_kv(checkpoint, scheme); !fits) {
+            return tl::unexpected(fits.error());
+        }
     }
     const int context = context_of(config, limits);
     try {

@@ -5,10 +5,12 @@
 #include "engine/backend/cuda/status_error.h"
 #include "engine/backend/cuda/step_trial.h"
 #include "engine/backend/step_check.h"
+#include "kernels/tokens/tokens.h"
 
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -21,6 +23,7 @@ using kernels::Status;
 constexpr auto stepping = "A step of the model on the GPU";
 
 constexpr std::int32_t no_id = -1;
+static_assert(kernels::not_finite_id == not_finite_id && not_finite_id != no_id);
 
 /// Splits are rounded up to a power of two, so that a graph serves many lengths.
 int padded_splits(int keys, int max_splits) {
@@ -196,6 +199,47 @@ Status CudaSession::await_id() {
             return {Status::Kind::failed, "a decode step has ended without an id"};
         }
     }
+}
+
+/// Token by token through the separate kernels, whose parts can be looked at one by one.
+std::string CudaSession::find_not_finite(int slot, std::span<const std::int32_t> tokens) {
+    reset(slot);
+    const SlotInput input{slot, tokens};
+    const StepLimits limits{lengths_, context_length_, config_.vocab_size};
+    if (!check_step(limits, {&input, 1}, 1, 1)) {
+        return {};
+    }
+    std::string found;
+    std::vector<float> values;
+    forward_.set_probe([&](int layer, const char* part, const float* from, int count) -> Status {
+        if (!found.empty()) {
+            return {};
+        }
+        values.resize(static_cast<std::size_t>(count));
+        QS_CUDA_TRY(cudaMemcpyAsync(values.data(), from, values.size() * sizeof(float),
+                                    cudaMemcpyDeviceToHost, stream_),
+                    "copying a part of the model from the device");
+        QS_CUDA_TRY(cudaStreamSynchronize(stream_), "waiting for the device");
+        if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
+            found = fmt::format("layer {}, {}", layer, part);
+        }
+        return {};
+    });
+    bool done = true;
+    for (std::size_t i = 0; done && found.empty() && i < tokens.size(); ++i) {
+        append(tokens[i], slot);
+        ask_for_logits(0);
+        rows_ = 0;
+        wanted_.clear();
+        Pass one{padded_decode_rows(1), padded_decode_rows(1),
+                 padded_splits(length(slot), workspace_.max_splits), false};
+        one.separate = true;
+        done = forward_.enqueue(one, stream_).ok() &&
+               cudaStreamSynchronize(stream_) == cudaSuccess; // the next token changes the lists
+    }
+    forward_.set_probe({});
+    reset(slot);
+    return found.empty() && done ? "norm or lm_head" : found;
 }
 
 void CudaSession::reset(int slot) {

@@ -24,6 +24,7 @@ class CudaSession final : public Session {
 
     Expected<> step(std::span<const SlotInput> inputs, std::span<float> logits) override;
     Expected<> step_greedy(std::span<const SlotInput> inputs, std::span<std::int32_t> ids) override;
+    std::string find_not_finite(int slot, std::span<const std::int32_t> tokens) override;
     void reset(int slot) override;
     int length(int slot) const override;
     int context_length() const override { return context_length_; }

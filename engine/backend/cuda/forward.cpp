@@ -89,6 +89,11 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
         if (!heads.has_work()) {
             QS_TRY(kernels::multiply(qkv, stream));
         }
+        const int q_size = shape_.heads * shape_.head_dim;
+        const int kv_size = shape_.kv_heads * shape_.head_dim;
+        QS_TRY(probe(index, "q_proj", w_.qkv.data(), q_size));
+        QS_TRY(probe(index, "k_proj", w_.qkv.data() + q_size, kv_size));
+        QS_TRY(probe(index, "v_proj", w_.qkv.data() + q_size + kv_size, kv_size));
         QS_TRY(kernels::attend_decode(rows, w_.cosines.data(), w_.sines.data(), w_.attended.data(),
                                       w_.partials.data(), pass.splits, {stream, true}));
     } else {
@@ -97,11 +102,14 @@ Status Forward::attention_block(const Pass& pass, int index, cudaStream_t stream
                    : kernels::multiply_and_append(qkv, {rows, w_.cosines.data(), w_.sines.data()}, stream));
         QS_TRY(kernels::attend(rows, w_.attended.data(), nullptr, 0, {stream, true}));
     }
+    QS_TRY(probe(index, "attention", w_.attended.data(), shape_.heads * shape_.head_dim));
     QS_TRY(prepare(pass, w_.attended.data(), shape_.heads * shape_.head_dim, nullptr, 1, {stream, true}));
-    return add_to_residual(pass, layer.o_proj, layer.o_bias, stream);
+    QS_TRY(add_to_residual(pass, layer.o_proj, layer.o_bias, stream));
+    return probe(index, "o_proj", w_.residual.data(), config_.hidden_size);
 }
 
-Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const {
+Status Forward::mlp_block(const Pass& pass, int index, cudaStream_t stream) const {
+    const LayerWeights& layer = weights_.layers[static_cast<std::size_t>(index)];
     QS_TRY(prepare(pass, w_.residual.data(), config_.hidden_size, &layer.mlp_norm, 1, {stream, true}));
     if (layer.gate_up_bias.size() > 0) {
         QS_TRY(multiply(pass, layer.gate_up, w_.gate_up.data(), Epilogue::store_f32, stream));
@@ -110,9 +118,11 @@ Status Forward::mlp_block(const Pass& pass, const LayerWeights& layer, cudaStrea
     } else {
         QS_TRY(multiply(pass, layer.gate_up, w_.inner.data(), Epilogue::silu_mul, stream));
     }
+    QS_TRY(probe(index, "silu(gate_proj) * up_proj", w_.inner.data(), config_.intermediate_size));
     QS_TRY(prepare(pass, w_.inner.data(), config_.intermediate_size, nullptr, weights_.online_hadamard_block,
                    {stream, true}));
-    return add_to_residual(pass, layer.down_proj, layer.down_bias, stream);
+    QS_TRY(add_to_residual(pass, layer.down_proj, layer.down_bias, stream));
+    return probe(index, "down_proj", w_.residual.data(), config_.hidden_size);
 }
 
 Status Forward::logits(const Pass& pass, cudaStream_t stream) const {
@@ -147,7 +157,7 @@ Status Forward::enqueue(Pass pass, cudaStream_t stream) const {
                                  {rows.host.data(), rows.device.data(), rows.capacity, RowLists::lists}));
     for (int i = 0; i < config_.num_hidden_layers; ++i) {
         QS_TRY(attention_block(pass, i, stream));
-        QS_TRY(mlp_block(pass, weights_.layers[static_cast<std::size_t>(i)], stream));
+        QS_TRY(mlp_block(pass, i, stream));
     }
     return pass.logits_rows > 0 ? logits(pass, stream) : Status{};
 }

@@ -7,6 +7,9 @@
 #include "engine/schemes/scheme.h"
 #include "kernels/gemm/stream_gemm.h"
 
+#include <functional>
+#include <utility>
+
 namespace quantscope::cuda {
 
 /// One pass through the Llama graph.
@@ -18,6 +21,10 @@ struct Pass {
     bool separate = false; ///< by the separate kernels, even where one does all
     kernels::RowLayout layout = kernels::RowLayout::rows; ///< of what the linears read; set by enqueue()
 };
+
+/// Called with a part of a pass as soon as it is enqueued: where it writes its `count` numbers of the first
+/// row.
+using PartProbe = std::function<kernels::Status(int layer, const char* part, const float* values, int count)>;
 
 /// The kernels of a pass, in order, on one stream: norm and quantize, qkv, RoPE and cache, attention,
 /// quantize, o_proj, norm and quantize, gate and up, Hadamard and quantize, down_proj; then the logits. Every
@@ -40,12 +47,18 @@ class Forward {
     }
     void use_separate_kernels() { whole_step_.give_up(); }
 
+    /// From now on; null: none. A pass that runs as one kernel has no parts.
+    void set_probe(PartProbe probe) { probe_ = std::move(probe); }
+
     /// Enqueues the pass; rows are read from w.rows.device.
     kernels::Status enqueue(Pass pass, cudaStream_t stream) const;
 
   private:
     kernels::Status attention_block(const Pass& pass, int index, cudaStream_t stream) const;
-    kernels::Status mlp_block(const Pass& pass, const LayerWeights& layer, cudaStream_t stream) const;
+    kernels::Status mlp_block(const Pass& pass, int index, cudaStream_t stream) const;
+    kernels::Status probe(int layer, const char* part, const float* values, int count) const {
+        return probe_ ? probe_(layer, part, values, count) : kernels::Status{};
+    }
     kernels::Status logits(const Pass& pass, cudaStream_t stream) const;
     /// Rows of `x`, as the linears of this scheme read them.
     kernels::Status prepare(const Pass& pass, const float* x, int cols,
@@ -65,6 +78,7 @@ class Forward {
     int max_slots_;
     kernels::AttentionShape shape_;
     WholeStep whole_step_;
+    PartProbe probe_;
 };
 
 } // namespace quantscope::cuda

@@ -25,6 +25,8 @@ class KernelsTest : public QObject {
     void attention();
     void halves_data();
     void halves();
+    void codesDoNotHideWhatIsNotFinite_data();
+    void codesDoNotHideWhatIsNotFinite();
 };
 
 namespace {
@@ -183,6 +185,26 @@ void KernelsTest::halves() {
         const std::uint32_t to_even = half + half % 2;
         const std::uint32_t expected[] = {half, to_even, half, half + 1, half | 0x8000U, to_even | 0x8000U};
         QCOMPARE(static_cast<std::uint32_t>(out[i]), expected[i % 6]);
+    }
+}
+
+void KernelsTest::codesDoNotHideWhatIsNotFinite_data() {
+    addSets();
+}
+/// NaN and infinity have no code: what a row is multiplied with again must tell of them.
+void KernelsTest::codesDoNotHideWhatIsNotFinite() {
+    const Kernels& k = setUnderTest();
+    for (const std::size_t count : {5U, 16U, 37U}) {
+        for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
+            for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
+                std::vector<float> row = normalValues(static_cast<std::int64_t>(count), 3);
+                row[at] = bad;
+                std::vector<std::int8_t> codes(count);
+                std::int32_t sum = 0;
+                QVERIFY(!std::isfinite(k.quantize_row(row.data(), static_cast<std::int64_t>(count), 127, 1.0F,
+                                                      codes.data(), &sum)));
+            }
+        }
     }
 }
 
