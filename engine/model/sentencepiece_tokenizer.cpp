@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/sentencepiece_tokenizer.h"
 
+#include "engine/model/charsmap_check.h"
 #include "engine/model/mapped_file.h"
 #include "engine/model/tokenizer_settings.h"
 
@@ -320,6 +321,14 @@ Expected<std::shared_ptr<Tokenizer>> open_sentencepiece(const std::filesystem::p
         return make_error(
             ErrorCode::bad_input,
             fmt::format("{}: expected a SentencePiece model, found an empty file.", path.string()),
+            damaged_hint);
+    }
+    if (const auto fault = charsmap_fault(*bytes)) {
+        return make_error(
+            ErrorCode::bad_input,
+            fmt::format("{}: expected a SentencePiece model, found one whose precompiled_charsmap "
+                        "leads out of itself: {}.",
+                        path.string(), *fault),
             damaged_hint);
     }
     auto processor = load(*bytes);

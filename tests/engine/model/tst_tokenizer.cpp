@@ -374,6 +374,55 @@ class TestTokenizer : public QObject {
         QVERIFY2(notice().find("which was not compared: ") != std::string::npos, notice().c_str());
     }
 
+    /// The demo's model with a table of normalization behind it: a trie of 256 units and one replacement.
+    void damaged_normalization_data() {
+        QTest::addColumn<uint>("root");
+        QTest::addColumn<uint>("leaf");
+        QTest::addColumn<QByteArray>("replacements");
+        QTest::addColumn<QString>("sentence");
+        constexpr uint to_first = 1U << 10U | 1U << 8U; // its children begin at unit 1, the leaf
+        constexpr uint leaf_bit = 1U << 31U;
+        QTest::newRow("sound") << to_first << leaf_bit << QByteArray("x\0", 2) << QString();
+        QTest::newRow("a unit far away") << (200000U << 10U) << leaf_bit << QByteArray("x\0", 2)
+                                         << "leads out of itself: unit 0 of its 256 leads to unit 200191.";
+        QTest::newRow("a replacement far away") << to_first << (leaf_bit | 2U) << QByteArray("x\0", 2)
+                                                << "unit 1 names byte 2 of 2 bytes of replacements.";
+        QTest::newRow("no end") << to_first << leaf_bit << QByteArray("xy")
+                                << "its last replacement has no end.";
+        QTest::newRow("no replacement")
+            << to_first << leaf_bit << QByteArray() << "its trie has 1024 bytes of 1024.";
+    }
+    void damaged_normalization() {
+        QFETCH(uint, root);
+        QFETCH(uint, leaf);
+        QFETCH(QByteArray, replacements);
+        QFETCH(QString, sentence);
+        std::vector<std::uint32_t> units(256, 1U << 31U);
+        units[0] = root;
+        units[1] = leaf;
+        std::string map(4, '\0');
+        map[1] = 4; // 1024 bytes
+        map.append(reinterpret_cast<const char*>(units.data()), units.size() * sizeof units[0]);
+        map += replacements.toStdString();
+        const auto field = [](char key, const std::string& bytes) {
+            std::string text{key};
+            text.push_back(static_cast<char>(0x80U | (bytes.size() & 0x7FU)));
+            text.push_back(static_cast<char>(bytes.size() >> 7U));
+            return text + bytes;
+        };
+        const ScratchFolder folder;
+        const fs::path demo = fs::path(QUANTSCOPE_SOURCE_DIR) / "resources/demo/model/tokenizer.model";
+        write_file(folder / "tokenizer.model", read_file(demo) + field(0x1A, field(0x12, map)));
+        const auto tokenizer = Tokenizer::open(folder.path());
+        if (sentence.isEmpty()) {
+            QVERIFY2(tokenizer, told(tokenizer).c_str());
+            QVERIFY((*tokenizer)->encode("def f"));
+        } else {
+            QUANTSCOPE_REFUSED(tokenizer, ErrorCode::bad_input, sentence.toStdString());
+            QVERIFY(tokenizer.error().message.starts_with((folder / "tokenizer.model").string()));
+        }
+    }
+
     void a_vocabulary_of_tiktoken() {
         const ScratchFolder folder;
         write_file(folder / "tokenizer.model", "IQ== 0\nIg== 1\nIw== 2\n");
