@@ -156,10 +156,10 @@ void check_rotary_factor(JsonFields& fields) {
     }
 }
 
-/// Windows that transformers switches on, a layer at a time, are not implemented; one that no context reaches
-/// is none.
-void check_window(const json& document, JsonFields& fields, const Architecture& architecture,
-                  const ModelConfig& config) {
+/// Attention that sees the last tokens only, in all layers or in some, is not implemented: contexts go up to
+/// that window, where it makes no difference, and a notice says so.
+void read_window(const json& document, JsonFields& fields, const std::string& where,
+                 const Architecture& architecture, ModelConfig& config) {
     if (architecture.sliding_window == 0 || has_null(document, "sliding_window")) {
         return;
     }
@@ -168,15 +168,14 @@ void check_window(const json& document, JsonFields& fields, const Architecture& 
          fields.integer_or("max_window_layers", 28, 0, max_layers) >= config.num_hidden_layers)) {
         return;
     }
-    const auto window = fields.integer_or("sliding_window", architecture.sliding_window, 1, max_positions);
+    const auto window =
+        static_cast<int>(fields.integer_or("sliding_window", architecture.sliding_window, 1, max_positions));
     if (window < config.max_position_embeddings) {
-        fields.fail(
-            ErrorCode::unsupported, "sliding_window",
-            fmt::format("null, or at least max_position_embeddings ({})", config.max_position_embeddings),
-            std::to_string(window),
-            fmt::format("Sliding-window attention is not implemented. For contexts up to {0} tokens the "
-                        "graph is the same: set max_position_embeddings to {0} in a copy of the folder.",
-                        window));
+        config.notices.push_back(fmt::format(
+            "{}: attention sees the last {} tokens ('sliding_window'); sequences of up to so many, "
+            "for which that changes nothing, are run, and longer ones are refused.",
+            where, window));
+        config.max_position_embeddings = window;
     }
 }
 
@@ -201,7 +200,6 @@ void check_graph(const json& document, JsonFields& fields, const Architecture& a
                     "Quantscope quantizes by itself: choose the model's F32, F16 or BF16 folder.");
     }
     check_rotary_factor(fields);
-    check_window(document, fields, architecture, config);
 }
 
 /// "YaRN: Efficient Context Window Extension of Large Language Models" (arXiv 2309.00071), in transformers'
@@ -335,6 +333,7 @@ Expected<ModelConfig> parse_model_config(std::string_view text, const std::files
     config.tie_word_embeddings = fields.boolean_or("tie_word_embeddings", false);
     check_graph(*document, fields, *architecture, config);
     read_rope(*document, where, fields, config);
+    read_window(*document, fields, where, *architecture, config); // whose scaling is of the whole context
     read_token_ids(*document, fields, config);
     if (!fields.result()) {
         return tl::unexpected(fields.result().error());

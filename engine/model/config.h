@@ -38,7 +38,7 @@ struct ModelConfig {
     int num_key_value_heads = 0;
     int head_dim = 0;
     int vocab_size = 0;
-    int max_position_embeddings = 0;
+    int max_position_embeddings = 0; ///< at most the sliding window, where there is one
     double rms_norm_eps = 1e-5;
     double rope_theta = 10000.0;
     RopeScaling rope_scaling;

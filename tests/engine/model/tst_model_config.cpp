@@ -2,6 +2,8 @@
 #include "engine/model/config.h"
 #include "model_files.h"
 
+#include <map>
+
 #include <nlohmann/json.hpp>
 
 using namespace quantscope;
@@ -188,6 +190,10 @@ class TestModelConfig : public QObject {
         QVERIFY(parse_changed(off));
         QVERIFY(parse_changed(
             R"({"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": true, "sliding_window": 32})"));
+        const auto some = parse_changed(R"({"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": true,
+            "sliding_window": 32, "max_window_layers": 1})");
+        QVERIFY2(some, told(some).c_str());
+        QCOMPARE(some->max_position_embeddings, 32);
     }
 
     void yarn() {
@@ -269,13 +275,16 @@ class TestModelConfig : public QObject {
         QCOMPARE(parse_with_null(mistral, "sliding_window")->architecture, std::string("MistralForCausalLM"));
         QVERIFY(parse_changed(mistral)); // transformers' window of 4096 covers every position
         QVERIFY(parse_changed(R"({"architectures": ["MistralForCausalLM"], "sliding_window": 64})"));
-        QUANTSCOPE_REFUSED(
-            parse_changed(R"({"architectures": ["MistralForCausalLM"], "sliding_window": 63})"),
-            ErrorCode::unsupported,
-            "'sliding_window': expected null, or at least max_position_embeddings (64), found 63.");
-        QUANTSCOPE_REFUSED(
-            parse_changed(R"({"architectures": ["MistralForCausalLM"], "max_position_embeddings": 32768})"),
-            ErrorCode::unsupported, "at least max_position_embeddings (32768), found 4096.");
+        for (const auto& [patch, window] : std::map<std::string, int>{
+                 {R"({"architectures": ["MistralForCausalLM"], "sliding_window": 63})", 63},
+                 {R"({"architectures": ["MistralForCausalLM"], "max_position_embeddings": 32768})", 4096}}) {
+            const auto config = parse_changed(patch.c_str());
+            QVERIFY2(config, told(config).c_str());
+            QCOMPARE(config->max_position_embeddings, window);
+            QCOMPARE(config->notices.size(), std::size_t{1});
+            QVERIFY(config->notices.front().find("attention sees the last " + std::to_string(window) +
+                                                 " tokens ('sliding_window')") != std::string::npos);
+        }
         QVERIFY(parse_changed(R"({"sliding_window": 7})")); // means nothing to Llama
     }
 
@@ -308,11 +317,6 @@ class TestModelConfig : public QObject {
                     "'architectures': expected LlamaForCausalLM, MistralForCausalLM,");
         unsupported("activation", R"({"hidden_act": "gelu"})",
                     "'hidden_act': expected \"silu\", found \"gelu\".");
-        unsupported(
-            "window of some layers",
-            R"({"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": true, "sliding_window": 32,
-            "max_window_layers": 0})",
-            "'sliding_window': expected null, or at least max_position_embeddings (64), found 32.");
         bad("bias as text", R"({"attention_bias": "yes"})",
             "'attention_bias': expected true or false, found \"yes\".");
         unsupported("quantized", R"({"quantization_config": {"quant_method": "gptq"}})",
