@@ -180,8 +180,7 @@ void read_window(const json& document, JsonFields& fields, const std::string& wh
 }
 
 /// The graph's fixed parts: what another value would change in the arithmetic.
-void check_graph(const json& document, JsonFields& fields, const Architecture& architecture,
-                 ModelConfig& config) {
+void check_graph(JsonFields& fields, const Architecture& architecture, ModelConfig& config) {
     const std::string activation = fields.string_or("hidden_act", "silu");
     if (activation != "silu") {
         fields.fail(ErrorCode::unsupported, "hidden_act", "\"silu\"", describe(activation),
@@ -331,7 +330,7 @@ Expected<ModelConfig> parse_model_config(std::string_view text, const std::files
     read_sizes(fields, *architecture, config);
     config.rms_norm_eps = fields.number_or("rms_norm_eps", 1e-6, 0.0, 1.0);
     config.tie_word_embeddings = fields.boolean_or("tie_word_embeddings", false);
-    check_graph(*document, fields, *architecture, config);
+    check_graph(fields, *architecture, config);
     read_rope(*document, where, fields, config);
     read_window(*document, fields, where, *architecture, config); // whose scaling is of the whole context
     read_token_ids(*document, fields, config);
