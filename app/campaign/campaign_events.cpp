@@ -102,12 +102,12 @@ void CampaignController::on(const protocol::LoadedEvent& loaded) {
         usableSchemes_ << text(scheme);
     }
     state_ = State::Recording;
-    QStringList sentences;
-    for (const std::string& sentence : loaded.notices) {
-        sentences << text(sentence);
+    QStringList notices;
+    for (const std::string& words : loaded.notices) {
+        notices << sentence(words);
     }
-    if (!sentences.isEmpty() && !restarted_) {
-        Q_EMIT notice(sentences.join(QLatin1Char(' ')));
+    if (!notices.isEmpty() && !restarted_) {
+        Q_EMIT notice(QStringList(notices.mid(0, mostNotices)).join(QLatin1Char(' ')));
     }
     storage::Campaign found = provenance(spec_, hello_, loaded);
     if (!record_) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/planner.h"
 
-#include <QDir>
-#include <QFileInfo>
+#include "storage/model_name.h"
 
 #include <algorithm>
 
@@ -103,9 +102,8 @@ Plan planCampaign(const storage::CampaignSpec& spec) {
 }
 
 QString defaultCampaignName(const storage::CampaignSpec& spec) {
-    const QString model = spec.model == QLatin1String("demo")
-                              ? QStringLiteral("Demo model")
-                              : QFileInfo(QDir::cleanPath(spec.model)).fileName();
+    const QString model = spec.model == QLatin1String("demo") ? QStringLiteral("Demo model")
+                                                              : storage::modelFolderName(spec.model);
     return QStringLiteral("%1: %2").arg(model, spec.schemes.join(QStringLiteral(", ")));
 }
 

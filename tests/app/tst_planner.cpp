@@ -137,6 +137,15 @@ void PlannerTest::launcherKeepsQuotedWordsTogether() {
                           QStringLiteral("host")}));
     QVERIFY(splitLauncher(QString()).isEmpty());
     QCOMPARE(defaultCampaignName(spec()), QStringLiteral("Demo model: fp16, int8"));
+    storage::CampaignSpec cached = spec();
+    for (const auto& [path, name] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"/models/Llama-2-7b-hf/", "Llama-2-7b-hf"},
+             {"/hub/models--codellama--CodeLlama-7b-hf/snapshots/6c284d1468/", "codellama/CodeLlama-7b-hf"},
+             {"/hub/models--codellama--CodeLlama-7b-hf", "codellama/CodeLlama-7b-hf"},
+             {"/hub/models--gpt2/snapshots/607a", "gpt2"}}) {
+        cached.model = QString::fromLatin1(path);
+        QCOMPARE(defaultCampaignName(cached), QString::fromLatin1(name) + QStringLiteral(": fp16, int8"));
+    }
 }
 
 void PlannerTest::workerIsBesideTheExecutableOrWhereTheEnvironmentSays() {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/numbers/run_numbers.h"
 
+#include "storage/model_name.h"
 #include "ui/numbers/format.h"
 
-#include <QDir>
 #include <QFileInfo>
-#include <QRegularExpression>
 
 #include <algorithm>
 #include <array>
@@ -173,17 +172,7 @@ QString modelName(const storage::CampaignSpec& spec) {
         return QStringLiteral("Quantscope demo model");
     if (spec.model.isEmpty())
         return {};
-    const QString path = QDir::cleanPath(spec.model);
-    // A snapshot's folder in the Hugging Face cache is named by a hash: models--ORG--NAME/snapshots/HASH.
-    static const QRegularExpression cached(QStringLiteral("(?:^|/)models--([^/]+?)(/snapshots/[^/]+)?$"));
-    if (const auto match = cached.match(path); match.hasMatch()) {
-        const QString repository = match.captured(1);
-        return repository.section(QStringLiteral("--"), 0, 0) +
-               (repository.contains(QStringLiteral("--")) ? u'/' + repository.section(QStringLiteral("--"), 1)
-                                                          : QString());
-    }
-    const QString name = QFileInfo(path).fileName();
-    return name.isEmpty() ? spec.model : name;
+    return storage::modelFolderName(spec.model);
 }
 
 QString joinWords(const QStringList& words) {
