@@ -20,7 +20,8 @@ QJsonObject toJson(const Sampling& sampling) {
             {QStringLiteral("temperature"), sampling.temperature},
             {QStringLiteral("top_p"), sampling.topP},
             {QStringLiteral("seed"), QString::number(sampling.seed)},
-            {QStringLiteral("max_new_tokens"), sampling.maxNewTokens}};
+            {QStringLiteral("max_new_tokens"), sampling.maxNewTokens},
+            {QStringLiteral("prompt_form"), sampling.promptForm}};
 }
 
 QJsonObject toJson(const LatencySettings& latency) {
@@ -44,6 +45,8 @@ void read(JsonFields fields, Sampling& sampling, JsonFields& parent) {
     fields.read("top_p", sampling.topP);
     fields.read("seed", sampling.seed);
     fields.read("max_new_tokens", sampling.maxNewTokens);
+    sampling.promptForm = QStringLiteral("raw"); // of campaigns from before there was a choice
+    fields.read("prompt_form", sampling.promptForm);
     parent.adopt(fields);
 }
 
@@ -181,6 +184,10 @@ Expected<> checkSpec(const CampaignSpec& spec) {
         if (!(range.value >= range.low && range.value <= range.high && std::isfinite(range.value)))
             return refuse(QLatin1String(range.field), QLatin1String(range.expected),
                           QString::number(range.value));
+    const QStringList forms = {QStringLiteral("raw"), QStringLiteral("stripped"), QStringLiteral("auto")};
+    if (!forms.contains(spec.sampling.promptForm))
+        return refuse(QStringLiteral("sampling.prompt_form"), QStringLiteral("raw, stripped or auto"),
+                      spec.sampling.promptForm);
     return {};
 }
 

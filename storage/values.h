@@ -20,6 +20,9 @@ struct Sampling {
     double topP = 1.0;
     quint64 seed = 0;
     int maxNewTokens = 512;
+    /// "raw"; "stripped": without the white space at its end; "auto": the one that keeps more of the
+    /// tokenizer's boundaries on the problem file.
+    QString promptForm = QStringLiteral("auto");
 };
 
 struct LatencySettings {

@@ -92,6 +92,7 @@ void CampaignController::begin() {
     runErrors_.clear();
     tasks_.clear();
     told_ = 0;
+    toldPromptForm_ = false;
     step_ = -1;
     openRuns_.clear();
     estimator_ = {};

@@ -83,6 +83,7 @@ class CampaignController : public QObject {
     void on(const protocol::SampleEvent& sample);
     void on(const protocol::LatencyEvent& latency);
     void on(const protocol::MetricEvent& metric);
+    void warnOfPromptForm(const QMap<QString, double>& values);
     void on(const protocol::TelemetryEvent& telemetry);
     void on(const protocol::ErrorEvent& error);
     void on(const protocol::DoneEvent& done);
@@ -126,7 +127,8 @@ class CampaignController : public QObject {
     QMap<QString, QString> schemeErrors_; ///< scheme -> why it could not be loaded
     QMap<storage::Id, Error> runErrors_;
     QSet<QString> tasks_; ///< of the campaign's problems, as far as the worker has told
-    int told_ = 0;        ///< notices from the worker
+    bool toldPromptForm_ = false;
+    int told_ = 0; ///< notices from the worker
 
     int step_ = -1;
     QSet<storage::Id> openRuns_; ///< runs of the step whose `done` has not come

@@ -240,10 +240,27 @@ void CampaignController::refuseWorker(const QString& whatItDid) {
                    "Install the same release of quantscope and quantscope-worker on both machines."});
 }
 
+/// Once a campaign: the form is the same for all of its runs.
+void CampaignController::warnOfPromptForm(const QMap<QString, double>& values) {
+    const double kept = values.value(QStringLiteral("prompt_boundaries_kept"));
+    const double problems = values.value(QStringLiteral("prompt_boundaries"));
+    if (toldPromptForm_ || 2.0 * kept >= problems) {
+        return;
+    }
+    toldPromptForm_ = true;
+    Q_EMIT notice(QStringLiteral("Only %1 of %2 prompts end where a token of prompt and solution ends: the "
+                                 "model is prompted off its own tokens, and pass@1 will be far too low. Take "
+                                 "another prompt form (--prompt-form).")
+                      .arg(kept)
+                      .arg(problems));
+}
+
 void CampaignController::on(const protocol::MetricEvent& metric) {
     const RunRecord* cell = record_ ? record_->find(runIdOf(metric.run)) : nullptr;
     if (cell != nullptr) {
-        writer_.storeMetrics(cell->run.id, metricValues(metric.values));
+        const QMap<QString, double> values = metricValues(metric.values);
+        writer_.storeMetrics(cell->run.id, values);
+        warnOfPromptForm(values);
     }
 }
 

@@ -122,8 +122,12 @@ storage::Id runIdOf(const std::string& wire) {
 }
 
 protocol::Sampling wireSampling(const storage::Sampling& sampling) {
-    return {sampling.samplesPerProblem, sampling.temperature, sampling.topP, sampling.seed,
-            sampling.maxNewTokens};
+    return {sampling.samplesPerProblem,
+            sampling.temperature,
+            sampling.topP,
+            sampling.seed,
+            sampling.maxNewTokens,
+            sampling.promptForm.toStdString()};
 }
 
 } // namespace quantscope::campaign

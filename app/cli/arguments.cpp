@@ -20,7 +20,7 @@ QString text(const std::string& utf8) {
 /// What CLI11 fills in; made into options once everything has been read.
 struct RawRun {
     std::string model, problems, schemes, batchSizes = "1", backend = "auto", database, name, launcher,
-                                          outDir, budget, python;
+                                          outDir, budget, python, promptForm = "auto";
     int limit = 0, samples = 1, maxNewTokens = 512, latencyPrompt = 128, latencyOutput = 32,
         latencyRequests = 5;
     double temperature = 0.0, topP = 1.0;
@@ -72,6 +72,11 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
         ->capture_default_str();
     run->add_option("--seed", raw.seed, "Seed of the sampling")->capture_default_str();
     run->add_option("--max-new-tokens", raw.maxNewTokens, "Longest completion, in tokens")
+        ->capture_default_str();
+    run->add_option("--prompt-form", raw.promptForm,
+                    "Prompts as they are (raw), without the white space at their end (stripped), or as "
+                    "suits the tokenizer (auto)")
+        ->check(CLI::IsMember({"raw", "stripped", "auto"}))
         ->capture_default_str();
     run->add_option("--latency-prompt", raw.latencyPrompt, "Prompt tokens of a latency request")
         ->capture_default_str();
@@ -188,7 +193,8 @@ storage::CampaignSpec specOf(const RawRun& raw) {
     spec.python = text(raw.python);
     spec.limit = raw.limit;
     spec.evalEnabled = !raw.noEval;
-    spec.sampling = {raw.samples, raw.temperature, raw.topP, raw.seed, raw.maxNewTokens};
+    spec.sampling = {raw.samples, raw.temperature,  raw.topP,
+                     raw.seed,    raw.maxNewTokens, text(raw.promptForm)};
     spec.latency = {!raw.noLatency, raw.latencyPrompt, raw.latencyOutput, raw.latencyRequests};
     for (const storage::BudgetPreset& preset : storage::budgetPresets()) {
         if (preset.id == text(raw.budget)) {

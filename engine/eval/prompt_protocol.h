@@ -10,8 +10,9 @@
 #include <string_view>
 
 /// How a problem becomes a prompt and a completion becomes a program: the protocol that reproduces Meta's and
-/// Code Llama's HumanEval numbers. The prompt is fed raw (trailing newline kept) after one BOS; the
-/// completion is decode(prompt + continuation) minus the prompt, never the continuation decoded alone.
+/// Code Llama's HumanEval numbers. The prompt is fed after one BOS, raw (trailing newline kept) or stripped,
+/// as the run's form says (engine/worker/prompt_form.h, stored with the campaign); the completion is
+/// decode(prompt + continuation) minus the prompt, never the continuation decoded alone.
 namespace quantscope::eval {
 
 /// Part of the resume identity: raise the number when anything here changes what a completion or verdict can

@@ -49,6 +49,7 @@ void read_sampling(FieldReader& in, Sampling& out) {
     in.number("top_p", out.top_p, Need::optional);
     in.unsigned64("seed", out.seed, Need::optional);
     in.integer("max_new_tokens", out.max_new_tokens, 1, kMaxTokens, Need::optional);
+    in.text_of("prompt_form", out.prompt_form, {"raw", "stripped", "auto"}, Need::optional);
     if (!(out.temperature >= 0.0 && out.temperature <= 100.0)) {
         const Json found = out.temperature;
         in.fail("temperature", "a number from 0 (greedy) to 100", &found);

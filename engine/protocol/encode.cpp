@@ -225,7 +225,8 @@ struct RequestFields {
                            {"temperature", finite(eval.sampling.temperature)},
                            {"top_p", finite(eval.sampling.top_p)},
                            {"seed", eval.sampling.seed},
-                           {"max_new_tokens", eval.sampling.max_new_tokens}};
+                           {"max_new_tokens", eval.sampling.max_new_tokens},
+                           {"prompt_form", eval.sampling.prompt_form}};
         out["skip"] = skip_list(eval.skip);
     }
     void operator()(const LatencyRequest& latency) const {

@@ -172,6 +172,7 @@ struct Sampling {
     double top_p = 1.0;
     std::uint64_t seed = 0;
     int max_new_tokens = 512;
+    std::string prompt_form = "raw"; ///< or "stripped" (no white space at its end), or "auto"
 };
 
 struct SampleKey {

@@ -3,6 +3,7 @@
 #include "engine/eval/prompt_protocol.h"
 #include "engine/generate/generator.h"
 #include "engine/worker/progress_meter.h"
+#include "engine/worker/prompt_form.h"
 #include "engine/worker/resources.h"
 #include "engine/worker/run_context.h"
 #include "engine/worker/run_telemetry.h"
@@ -57,6 +58,7 @@ class EvalRun {
             return tl::unexpected(loaded.error());
         }
         announce_problems();
+        announce_prompt_form();
         return generate_and_judge(*(*loaded)->session, (*loaded)->scheme->label);
     }
 
@@ -64,6 +66,7 @@ class EvalRun {
     Expected<> read_problems();
     Expected<> check_problems();
     void announce_problems();
+    void announce_prompt_form();
     Expected<> plan();
     Expected<> generate_and_judge(Session& session, std::string_view label);
     void take_result(GenerationResult result, ProgressMeter& progress);
@@ -73,6 +76,8 @@ class EvalRun {
     const protocol::EvalRequest& request_;
     const JobRun& run_;
     std::vector<Problem> problems_;
+    PromptBoundaries boundaries_;
+    bool stripped_ = false; ///< prompts go without the white space at their end
     std::vector<PlannedSample> samples_;
     std::vector<GenerationRequest> requests_;
     int longest_ = 1;    ///< tokens of a prompt and its output
@@ -138,13 +143,31 @@ void EvalRun::announce_problems() {
     }
 }
 
+void EvalRun::announce_prompt_form() {
+    context_.writer.send(
+        protocol::MetricEvent{run_.run,
+                              {{"prompt_stripped", stripped_ ? 1.0 : 0.0},
+                               {"prompt_boundaries", static_cast<double>(boundaries_.problems)},
+                               {"prompt_boundaries_kept",
+                                static_cast<double>(stripped_ ? boundaries_.stripped : boundaries_.raw)}}});
+}
+
 /// Sample by sample, then problem by problem: the first samples of all problems come first, so that a
 /// partial run has seen as many problems as it can.
 Expected<> EvalRun::plan() {
     const std::set<protocol::SampleKey> skip(request_.skip.begin(), request_.skip.end());
+    const auto boundaries = count_boundaries(context_.host.tokenizer(), problems_);
+    if (!boundaries) {
+        return tl::unexpected(boundaries.error());
+    }
+    boundaries_ = *boundaries;
+    stripped_ = is_stripped(request_.sampling.prompt_form, boundaries_);
+    const auto given = [&](const Problem& problem) {
+        return stripped_ ? stripped(problem.prompt) : std::string_view(problem.prompt);
+    };
     std::vector<std::vector<std::int32_t>> prompts;
     for (const Problem& problem : problems_) {
-        auto prompt = context_.host.tokenizer().encode_prompt(problem.prompt);
+        auto prompt = context_.host.tokenizer().encode_prompt(given(problem));
         if (!prompt) {
             return tl::unexpected(prompt.error());
         }
@@ -156,7 +179,7 @@ Expected<> EvalRun::plan() {
                 continue;
             }
             GenerationRequest request;
-            request.prompt_text = problems_[i].prompt;
+            request.prompt_text = given(problems_[i]);
             request.prompt = prompts[i];
             request.max_new_tokens = request_.sampling.max_new_tokens;
             request.sampling = {request_.sampling.temperature, request_.sampling.top_p};
@@ -187,6 +210,9 @@ void EvalRun::take_result(GenerationResult result, ProgressMeter& progress) {
     sample.run = run_.run;
     sample.task_id = problem.task_id;
     sample.sample_index = planned.index;
+    if (stripped_) {
+        result.completion = behind_raw_prompt(problem.prompt, std::move(result.completion));
+    }
     sample.completion = result.completion;
     sample.stop_reason = to_string(result.stop_reason);
     sample.prompt_tokens = result.prompt_tokens;

@@ -41,6 +41,9 @@ void CampaignRealTest::schemesAreMeasuredEndToEnd() {
         QCOMPARE(run.itlMs.count, 2 * 8 * 7);
         QVERIFY(run.tpotMs.p50 > 0.0 && run.tpotMs.p50 <= run.tpotMs.p99);
         QVERIFY(run.tokensPerSecond > 0.0);
+        QCOMPARE(run.metrics.value(QStringLiteral("prompt_boundaries")), 8.0);
+        QCOMPARE(run.metrics.value(QStringLiteral("prompt_boundaries_kept")), 8.0);
+        QCOMPARE(run.metrics.value(QStringLiteral("prompt_stripped")), 0.0);
     }
     const auto bytesPerWeight = [&](int index) {
         const QMap<QString, double>& metrics = summary.runs[index].metrics;

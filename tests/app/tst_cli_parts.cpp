@@ -46,7 +46,8 @@ class CliPartsTest : public QObject {
 void CliPartsTest::runOptions() {
     const ParsedArguments parsed = parse(
         "run --model demo --problems demo --schemes fp16,int8 --batch-sizes 1,8 --limit 20 --samples 4 "
-        "--temperature 0.2 --top-p 0.95 --seed 18446744073709551615 --max-new-tokens 64 --latency-prompt 32 "
+        "--temperature 0.2 --top-p 0.95 --seed 18446744073709551615 --max-new-tokens 64 --prompt-form "
+        "stripped --latency-prompt 32 "
         "--latency-output 16 --latency-requests 7 --tpot-p99-ms 40 --backend cpu --launcher srun --json --db "
         "x.db");
     QVERIFY2(parsed.command, qPrintable(parsed.text));
@@ -60,6 +61,7 @@ void CliPartsTest::runOptions() {
     QCOMPARE(spec.sampling.topP, 0.95);
     QCOMPARE(spec.sampling.seed, Q_UINT64_C(18446744073709551615));
     QCOMPARE(spec.sampling.maxNewTokens, 64);
+    QCOMPARE(spec.sampling.promptForm, QStringLiteral("stripped"));
     QCOMPARE(spec.latency.promptTokens, 32);
     QCOMPARE(spec.latency.outputTokens, 16);
     QCOMPARE(spec.latency.requests, 7);

@@ -32,7 +32,7 @@ static CampaignSpec fullSpec() {
     spec.launcher = {QStringLiteral("srun"), QStringLiteral("-N1"), QStringLiteral("--gres=gpu:1")};
     spec.limit = 20;
     spec.evalEnabled = false;
-    spec.sampling = {10, 0.8, 0.95, std::numeric_limits<quint64>::max(), 256};
+    spec.sampling = {10, 0.8, 0.95, std::numeric_limits<quint64>::max(), 256, QStringLiteral("stripped")};
     spec.latency = {false, 2048, 128, 50};
     spec.budget = {QStringLiteral("Inline completion"), std::nullopt, 40.0, 200.5, 31};
     return spec;
@@ -55,6 +55,7 @@ void SpecTest::comesBackAsItWas() {
     QVERIFY(back.sampling.temperature == 0.8 && back.sampling.topP == 0.95);
     QCOMPARE(back.sampling.seed, spec.sampling.seed); // all 64 bits
     QCOMPARE(back.sampling.maxNewTokens, 256);
+    QCOMPARE(back.sampling.promptForm, QStringLiteral("stripped"));
     QCOMPARE(back.latency.enabled, false);
     QCOMPARE(back.latency.promptTokens, 2048);
     QCOMPARE(back.latency.outputTokens, 128);
@@ -72,6 +73,7 @@ void SpecTest::absentFieldsAreDefaults() {
     QCOMPARE(spec.schemes, QStringList{QStringLiteral("int8")});
     QCOMPARE(spec.sampling.seed, 7U);
     QCOMPARE(spec.sampling.maxNewTokens, 512);
+    QCOMPARE(spec.sampling.promptForm, QStringLiteral("raw")); // the only one there was
     QCOMPARE(spec.backend, QStringLiteral("auto"));
     QVERIFY(spec.latency.enabled);
 }
@@ -101,6 +103,8 @@ void SpecTest::refusesWrongFields_data() {
                                     << "Field batch_sizes[1]: expected a whole number, found true.";
     QTest::newRow("budget") << QByteArray(R"({"budget": {"tpot_p99_ms": "fast"}})")
                             << "Field budget.tpot_p99_ms: expected a number or null";
+    QTest::newRow("prompt form") << QByteArray(R"({"sampling": {"prompt_form": "odd"}})")
+                                 << "Field sampling.prompt_form: expected raw, stripped or auto, found odd.";
     QTest::newRow("negative budget") << QByteArray(R"({"budget": {"tpot_p99_ms": -1}})")
                                      << "Field budget.tpot_p99_ms: expected 0 or more, found -1.";
 }

@@ -39,7 +39,7 @@ CampaignSpec unusualSpec() {
     spec.schemes = {QStringLiteral("int8"), QStringLiteral("w4a4-rtn")};
     spec.batchSizes = {2, 24, 64};
     spec.limit = 17;
-    spec.sampling = {3, 0.7, 0.95, 1234567890123456789ULL, 99};
+    spec.sampling = {3, 0.7, 0.95, 1234567890123456789ULL, 99, QStringLiteral("stripped")};
     spec.latency = {true, 77, 9, 11};
     spec.budget = {QStringLiteral("Custom"), 300.0, 25.5, 900.0, 12};
     return spec;
@@ -60,6 +60,7 @@ void compareSpecs(const CampaignSpec& a, const CampaignSpec& b) {
     QCOMPARE(a.sampling.topP, b.sampling.topP);
     QCOMPARE(a.sampling.seed, b.sampling.seed);
     QCOMPARE(a.sampling.maxNewTokens, b.sampling.maxNewTokens);
+    QCOMPARE(a.sampling.promptForm, b.sampling.promptForm);
     QCOMPARE(a.latency.enabled, b.latency.enabled);
     QCOMPARE(a.latency.promptTokens, b.latency.promptTokens);
     QCOMPARE(a.latency.outputTokens, b.latency.outputTokens);

@@ -57,6 +57,7 @@ class TestReport : public QObject {
   private Q_SLOTS:
     void hasAPapersShape();
     void numbersComeFromTheCampaign();
+    void tellsThePromptsForm();
     void demoIsCalledDemoEverywhere();
     void realProblemsAreNotCalledDemo();
     void nothingFromOutside();
@@ -163,6 +164,23 @@ void TestReport::partialAndFailedRunsAreLimitations() {
     QVERIFY(limits.contains(QStringLiteral("W4A4 rotated, batch 8 failed: out of memory")));
     QVERIFY(limits.contains(QStringLiteral("first 20 problems")));
     QVERIFY(limits.contains(QStringLiteral("FP16, batch 1 has 4 samples without a verdict")));
+}
+
+void TestReport::tellsThePromptsForm() {
+    storage::CampaignSummary summary = test::syntheticCampaign();
+    QVERIFY(htmlReport(summary).contains(
+        QStringLiteral("new tokens. The prompt is kept as it is in the file; a")));
+    QMap<QString, double>& metrics = summary.runs.first().metrics;
+    metrics[QStringLiteral("prompt_boundaries")] = 164.0;
+    metrics[QStringLiteral("prompt_boundaries_kept")] = 163.0;
+    metrics[QStringLiteral("prompt_stripped")] = 1.0;
+    const QString good = htmlReport(summary);
+    QVERIFY(good.contains(
+        QStringLiteral("The prompt goes without the white space at its end, with which 163 of "
+                       "164 prompts end where a token of prompt and solution ends; a completion")));
+    QVERIFY(!good.contains(QStringLiteral("prompted off its own tokens")));
+    metrics[QStringLiteral("prompt_boundaries_kept")] = 81.0;
+    QVERIFY(htmlReport(summary).contains(QStringLiteral("Warning: only 81 of 164 prompts end where")));
 }
 
 void TestReport::emptyCampaignMakesAPage() {

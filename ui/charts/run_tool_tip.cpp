@@ -28,6 +28,8 @@ QString runToolTip(const storage::RunSummary& run) {
         rows += row(QStringLiteral("passed"),
                     QStringLiteral("%1 of %2 scored").arg(run.samplesPassed).arg(run.samplesScored));
     }
+    if (const auto form = promptForm(run))
+        rows += row(QStringLiteral("prompts"), promptFormText(*form));
     if (const auto* comparison = passComparison(run)) {
         rows += row(QStringLiteral("to the baseline"),
                     QStringLiteral("%1 points [%2]")

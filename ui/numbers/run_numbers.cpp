@@ -34,6 +34,21 @@ std::optional<double> bytesPerWeight(const storage::RunSummary& run) {
     return bytes / count;
 }
 
+std::optional<PromptForm> promptForm(const storage::RunSummary& run) {
+    const auto value = [&](const char* name) { return run.metrics.value(QLatin1String(name)); };
+    if (!run.metrics.contains(QStringLiteral("prompt_boundaries")))
+        return std::nullopt;
+    return PromptForm{value("prompt_stripped") > 0.5, qRound(value("prompt_boundaries_kept")),
+                      qRound(value("prompt_boundaries"))};
+}
+
+QString promptFormText(const PromptForm& form) {
+    return QStringLiteral("%1, %2 of %3 end where a token ends")
+        .arg(form.stripped ? QStringLiteral("stripped at the end") : QStringLiteral("as in the file"))
+        .arg(form.kept)
+        .arg(form.problems);
+}
+
 std::optional<double> tokensPerSecond(const storage::RunSummary& run) {
     if (run.tokensPerSecond <= 0)
         return std::nullopt;

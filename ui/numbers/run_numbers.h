@@ -25,6 +25,17 @@ std::optional<double> bytesPerWeight(const storage::RunSummary& run);
 
 std::optional<double> tokensPerSecond(const storage::RunSummary& run);
 
+/// How the prompts were given, and of how many problems their ids begin the ids of prompt and solution.
+struct PromptForm {
+    bool stripped = false;
+    int kept = 0;
+    int problems = 0;
+    [[nodiscard]] bool keepsFewerThanHalf() const { return 2 * kept < problems; }
+};
+std::optional<PromptForm> promptForm(const storage::RunSummary& run);
+/// "stripped at the end, 164 of 164 end where a token ends".
+QString promptFormText(const PromptForm& form);
+
 /// Joules of the device a token of output, prompts included; only where its driver tells energy.
 std::optional<double> energyPerToken(const storage::RunSummary& run);
 bool anyEnergy(const storage::CampaignSummary& summary);

@@ -58,8 +58,27 @@ QString resultSentence(const RunSummary& run) {
     return text + u'.';
 }
 
-QString samplingText(const storage::CampaignSpec& spec) {
-    const auto& sampling = spec.sampling;
+/// How the prompts were given: what the first run that says so says, as it is the same for all.
+std::optional<PromptForm> promptFormOf(const CampaignSummary& summary) {
+    for (const RunSummary& run : summary.runs)
+        if (const auto form = promptForm(run))
+            return form;
+    return std::nullopt;
+}
+
+QString promptText(const CampaignSummary& summary) {
+    const auto form = promptFormOf(summary);
+    if (!form)
+        return QStringLiteral("The prompt is kept as it is in the file");
+    return QStringLiteral("%1, with which %2 of %3 prompts end where a token of prompt and solution ends")
+        .arg(form->stripped ? QStringLiteral("The prompt goes without the white space at its end")
+                            : QStringLiteral("The prompt is kept as it is in the file"))
+        .arg(form->kept)
+        .arg(form->problems);
+}
+
+QString samplingText(const CampaignSummary& summary) {
+    const auto& sampling = summary.campaign.spec.sampling;
     const QString how =
         sampling.temperature == 0.0
             ? QStringLiteral("greedily")
@@ -68,9 +87,8 @@ QString samplingText(const storage::CampaignSpec& spec) {
                   .arg(sampling.topP)
                   .arg(sampling.seed);
     return QStringLiteral(
-               "Completions are drawn %1, %2, at most %3 new tokens. The prompt is kept as it is in the "
-               "file; a "
-               "completion ends at the usual HumanEval stop sequences, at end of sequence or at the limit, "
+               "Completions are drawn %1, %2, at most %3 new tokens. %4; a completion ends at the usual "
+               "HumanEval stop sequences, at end of sequence or at the limit, "
                "and is "
                "taken as the decoded whole minus the prompt. Each runs in a sandbox (bubblewrap: no "
                "network, no home, limits on time, memory and processes), its problem's tests in another, and "
@@ -78,7 +96,8 @@ QString samplingText(const storage::CampaignSpec& spec) {
                "there is not scored.")
         .arg(how, countOf(sampling.samplesPerProblem, QStringLiteral("sample a problem"),
                           QStringLiteral("samples a problem")))
-        .arg(sampling.maxNewTokens);
+        .arg(sampling.maxNewTokens)
+        .arg(promptText(summary));
 }
 
 QString latencyText(const storage::LatencySettings& latency) {
@@ -167,7 +186,7 @@ QStringList methodText(const CampaignSummary& summary) {
     const auto& spec = summary.campaign.spec;
     QStringList paragraphs;
     if (spec.evalEnabled)
-        paragraphs += samplingText(spec);
+        paragraphs += samplingText(summary);
     if (spec.latency.enabled)
         paragraphs += latencyText(spec.latency);
     paragraphs += QStringLiteral(
@@ -192,6 +211,11 @@ QStringList limitationsText(const CampaignSummary& summary) {
         limits += QStringLiteral("Only the first %1 were run, which need not be like the rest.")
                       .arg(countOf(summary.campaign.spec.limit, QStringLiteral("problem"),
                                    QStringLiteral("problems")));
+    if (const auto form = promptFormOf(summary); form && form->keepsFewerThanHalf())
+        limits += QStringLiteral("Warning: only %1 of %2 prompts end where a token of prompt and solution "
+                                 "ends: the model is prompted off its own tokens, and pass@1 is far too low.")
+                      .arg(form->kept)
+                      .arg(form->problems);
     for (const RunSummary& run : summary.runs) {
         if (!run.run.error.isEmpty())
             limits += QStringLiteral("%1 failed: %2").arg(runName(run.run), run.run.error);

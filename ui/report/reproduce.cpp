@@ -28,6 +28,8 @@ void addSampling(QStringList& words, const storage::Sampling& sampling) {
         words += {QStringLiteral("--top-p"), QString::number(sampling.topP, 'g', 10)};
     words += {QStringLiteral("--seed"), QString::number(sampling.seed)};
     words += {QStringLiteral("--max-new-tokens"), QString::number(sampling.maxNewTokens)};
+    if (sampling.promptForm != usual.promptForm)
+        words += {QStringLiteral("--prompt-form"), sampling.promptForm};
 }
 
 void addLatency(QStringList& words, const storage::LatencySettings& latency) {

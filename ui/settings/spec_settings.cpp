@@ -74,6 +74,7 @@ void saveSpec(QSettings& settings, const CampaignSpec& spec) {
     settings.setValue(key("topP"), spec.sampling.topP);
     settings.setValue(key("seed"), QString::number(spec.sampling.seed));
     settings.setValue(key("maxNewTokens"), spec.sampling.maxNewTokens);
+    settings.setValue(key("promptForm"), spec.sampling.promptForm);
     settings.setValue(key("latency"), spec.latency.enabled);
     settings.setValue(key("promptTokens"), spec.latency.promptTokens);
     settings.setValue(key("outputTokens"), spec.latency.outputTokens);
@@ -102,6 +103,9 @@ CampaignSpec loadSpec(const QSettings& settings) {
     sampling.topP = boundedDouble(settings, "topP", sampling.topP, 0.01, 1.0);
     sampling.seed = settings.value(key("seed")).toString().toULongLong();
     sampling.maxNewTokens = boundedInt(settings, "maxNewTokens", sampling.maxNewTokens, 1, 32768);
+    const QString form = settings.value(key("promptForm")).toString();
+    if (form == QLatin1String("raw") || form == QLatin1String("stripped"))
+        sampling.promptForm = form;
     auto& latency = spec.latency;
     latency.enabled = settings.value(key("latency"), true).toBool();
     latency.promptTokens = boundedInt(settings, "promptTokens", latency.promptTokens, 1, 32768);

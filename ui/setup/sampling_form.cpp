@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/setup/sampling_form.h"
 
+#include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QFormLayout>
 #include <QLineEdit>
 #include <QRegularExpressionValidator>
 
+#include <algorithm>
+
 namespace quantscope::ui {
 
 SamplingForm::SamplingForm(QWidget* parent)
     : QWidget(parent), samples_(new QSpinBox), temperature_(new QDoubleSpinBox), topP_(new QDoubleSpinBox),
-      seed_(new QLineEdit), maxNewTokens_(new QSpinBox) {
+      seed_(new QLineEdit), maxNewTokens_(new QSpinBox), promptForm_(new QComboBox) {
     samples_->setRange(1, 1000);
     temperature_->setRange(0.0, 2.0);
     temperature_->setSingleStep(0.1);
@@ -21,6 +24,12 @@ SamplingForm::SamplingForm(QWidget* parent)
     seed_->setValidator(
         new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,19}")), seed_));
     maxNewTokens_->setRange(1, 32768);
+    promptForm_->addItem(QStringLiteral("As suits the tokenizer"), QStringLiteral("auto"));
+    promptForm_->addItem(QStringLiteral("As in the file"), QStringLiteral("raw"));
+    promptForm_->addItem(QStringLiteral("Without white space at the end"), QStringLiteral("stripped"));
+    promptForm_->setToolTip(QStringLiteral(
+        "A model that is prompted in the middle of what is one token to it scores far too low. By itself the "
+        "form is taken whose prompts more often end where a token of prompt and solution ends."));
 
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);
@@ -31,6 +40,9 @@ SamplingForm::SamplingForm(QWidget* parent)
     form->addRow(QStringLiteral("Seed"), seed_);
     form->addRow(QStringLiteral("Max new tokens"), maxNewTokens_);
 
+    form->addRow(QStringLiteral("Prompt"), promptForm_);
+
+    connect(promptForm_, &QComboBox::currentIndexChanged, this, &SamplingForm::changed);
     connect(samples_, &QSpinBox::valueChanged, this, &SamplingForm::changed);
     connect(temperature_, &QDoubleSpinBox::valueChanged, this, [this](double temperature) {
         topP_->setEnabled(temperature > 0.0);
@@ -49,6 +61,7 @@ storage::Sampling SamplingForm::value() const {
     sampling.topP = topP_->value();
     sampling.seed = seed_->text().toULongLong();
     sampling.maxNewTokens = maxNewTokens_->value();
+    sampling.promptForm = promptForm_->currentData().toString();
     return sampling;
 }
 
@@ -59,6 +72,7 @@ void SamplingForm::setValue(const storage::Sampling& sampling) {
     topP_->setEnabled(sampling.temperature > 0.0);
     seed_->setText(QString::number(sampling.seed));
     maxNewTokens_->setValue(sampling.maxNewTokens);
+    promptForm_->setCurrentIndex(std::max(0, promptForm_->findData(sampling.promptForm)));
 }
 
 } // namespace quantscope::ui

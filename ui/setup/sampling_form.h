@@ -5,6 +5,7 @@
 
 #include <QWidget>
 
+class QComboBox;
 class QDoubleSpinBox;
 class QLineEdit;
 class QSpinBox;
@@ -30,6 +31,7 @@ class SamplingForm : public QWidget {
     QDoubleSpinBox* topP_;
     QLineEdit* seed_;
     QSpinBox* maxNewTokens_;
+    QComboBox* promptForm_;
 };
 
 } // namespace quantscope::ui
