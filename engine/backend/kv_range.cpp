@@ -140,6 +140,32 @@ Expected<KvRange> measure(const Checkpoint& checkpoint) {
     return all;
 }
 
+/// What a cache takes, and what to say and do beyond it.
+struct KvLimits {
+    double key;
+    double value;
+    std::string reason;
+    std::string remedy;
+};
+
+Expected<> check_limits(const Checkpoint& checkpoint, const Scheme& scheme, const KvLimits& limits) {
+    const auto range = kv_range(checkpoint);
+    if (!range) {
+        return tl::unexpected(range.error());
+    }
+    const KvRange::Bound& value = scheme.rotation == Rotation::none ? range->value : range->rotated_value;
+    const bool of_values = !(value.size <= limits.value);
+    if (!of_values && range->key.size <= limits.key) {
+        return {};
+    }
+    return make_error(
+        ErrorCode::unsupported,
+        fmt::format("Model {} does not fit scheme {}: what layer {}'s {} gives can reach {:.3g}, and {}.",
+                    checkpoint.config().name, scheme.id, of_values ? value.layer : range->key.layer,
+                    of_values ? "v_proj" : "k_proj", of_values ? value.size : range->key.size, limits.reason),
+        limits.remedy);
+}
+
 } // namespace
 
 Expected<KvRange> kv_range(const Checkpoint& checkpoint) {
@@ -158,26 +184,21 @@ Expected<KvRange> kv_range(const Checkpoint& checkpoint) {
 }
 
 Expected<> check_halves_hold_kv(const Checkpoint& checkpoint, const Scheme& scheme) {
-    const auto range = kv_range(checkpoint);
-    if (!range) {
-        return tl::unexpected(range.error());
-    }
-    const KvRange::Bound& value = scheme.rotation == Rotation::none ? range->value : range->rotated_value;
-    const bool of_values = !(value.size <= largest_half);
-    if (!of_values && range->key.size <= largest_half) {
-        return {};
-    }
     const std::string eight_bit = std::string(scheme.id) + "+kv8";
-    return make_error(
-        ErrorCode::unsupported,
-        fmt::format(
-            "Model {} does not fit scheme {}: what layer {}'s {} gives can reach {:.3g}, and the KV cache "
-            "holds halves, up to 65504.",
-            checkpoint.config().name, scheme.id, of_values ? value.layer : range->key.layer,
-            of_values ? "v_proj" : "k_proj", of_values ? value.size : range->key.size),
-        find_scheme(eight_bit) != nullptr
-            ? fmt::format("Use {}, whose KV cache has a scale for each token.", eight_bit)
-            : "Use --backend cpu, whose fp16 keeps keys and values as f32.");
+    return check_limits(checkpoint, scheme,
+                        {largest_half, largest_half, "the KV cache holds halves, up to 65504",
+                         find_scheme(eight_bit) != nullptr
+                             ? fmt::format("Use {}, whose KV cache has a scale for each token.", eight_bit)
+                             : "Use --backend cpu, whose fp16 keeps keys and values as f32."});
+}
+
+Expected<> check_cuda_codes_hold_kv(const Checkpoint& checkpoint, const Scheme& scheme) {
+    constexpr double largest_code = 127.0;
+    constexpr double value_unit = 256.0;
+    return check_limits(checkpoint, scheme,
+                        {HUGE_VAL, largest_half / value_unit * largest_code,
+                         "this engine's prefill weighs values by halves, which takes them up to 32496",
+                         "Use --backend cpu."});
 }
 
 } // namespace quantscope

@@ -29,4 +29,8 @@ Expected<KvRange> kv_range(const Checkpoint& checkpoint);
 /// linear; as kv_range().
 Expected<> check_halves_hold_kv(const Checkpoint& checkpoint, const Scheme& scheme);
 
+/// The same of the CUDA engine's cache of codes: in prefill a value's weight, which is at most its scale
+/// times 256, is halves on its way to the tensor cores (kernels/attention/prefill_codes.cuh).
+Expected<> check_cuda_codes_hold_kv(const Checkpoint& checkpoint, const Scheme& scheme);
+
 } // namespace quantscope

@@ -56,10 +56,10 @@ Expected<std::unique_ptr<Session>> CudaBackend::create(const Checkpoint& checkpo
     if (!ok) {
         return tl::unexpected(ok.error());
     }
-    if (scheme.kv_cache == Precision::fp16) {
-        if (auto fits = check_halves_hold_kv(checkpoint, scheme); !fits) {
-            return tl::unexpected(fits.error());
-        }
+    if (auto fits = scheme.kv_cache == Precision::fp16 ? check_halves_hold_kv(checkpoint, scheme)
+                                                       : check_cuda_codes_hold_kv(checkpoint, scheme);
+        !fits) {
+        return tl::unexpected(fits.error());
     }
     const int context = context_of(config, limits);
     try {
