@@ -105,7 +105,9 @@ struct EventFields {
                         {"context_length", loaded.model.context_length}};
         out["device"] = json_of(loaded.device);
         out["schemes"] = loaded.schemes;
-        out["notices"] = loaded.notices;
+        if (!loaded.notices.empty()) {
+            out["notices"] = loaded.notices;
+        }
     }
     void operator()(const PhaseEvent& phase) const {
         start("phase");

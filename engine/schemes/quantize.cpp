@@ -10,10 +10,10 @@ float quantization_scale(std::span<const float> values, int largest_code, float 
     float largest = 0.0F;
     for (const float value : values) {
         const float magnitude = std::fabs(value);
-        largest = magnitude > largest ? magnitude : largest;
+        largest = magnitude > largest || std::isnan(magnitude) ? magnitude : largest;
     }
     const float scale = largest * clip / static_cast<float>(largest_code);
-    return scale >= FLT_MIN ? scale : 1.0F;
+    return scale < FLT_MIN ? 1.0F : scale; // NaN stays
 }
 
 std::int8_t quantize_value(float value, float scale, int largest_code) {

@@ -16,7 +16,8 @@ constexpr int largest_code(Precision precision) {
     return precision == Precision::int8 ? 127 : precision == Precision::int4 ? 7 : 0;
 }
 
-/// s for a vector. An all-zero (or vanishing) vector has s = 1, so that nothing divides by zero.
+/// s for a vector. An all-zero (or vanishing) vector has s = 1, so that nothing divides by zero; one with a
+/// NaN has s = NaN, so that its codes do not hide it.
 float quantization_scale(std::span<const float> values, int largest_code, float clip);
 
 /// One code. v / scale is an IEEE single division. NaN becomes -largest_code.

@@ -142,11 +142,19 @@ void QuantizationTest::kernelsQuantizeAsTheReference() {
             }
         }
     }
-    const std::vector<float> halves{0.5F, 1.5F, 2.5F, -0.5F, -1.5F, 7.0F, 3.5F, -3.5F, std::nanf("")};
+    const std::vector<float> halves{0.5F, 1.5F, 2.5F, -0.5F, -1.5F, 7.0F, 3.5F, -3.5F};
     std::vector<std::int8_t> codes(halves.size());
     std::int32_t sum = 0;
-    QCOMPARE(kernels->quantize_row(halves.data(), 9, 7, 1.0F, codes.data(), &sum), 1.0F);
-    QVERIFY((codes == std::vector<std::int8_t>{0, 2, 2, 0, -2, 7, 4, -4, -7}));
+    QCOMPARE(kernels->quantize_row(halves.data(), 8, 7, 1.0F, codes.data(), &sum), 1.0F);
+    QVERIFY((codes == std::vector<std::int8_t>{0, 2, 2, 0, -2, 7, 4, -4}));
+    // A NaN must not vanish in codes, wherever in the row it stands.
+    for (const std::size_t at : {0U, 17U, 32U}) {
+        auto row = randomRow(33, 5);
+        row[at] = std::nanf("");
+        codes.resize(row.size());
+        QVERIFY(std::isnan(kernels->quantize_row(row.data(), 33, 127, 1.0F, codes.data(), &sum)));
+        QVERIFY(std::isnan(quantize_vector(row, 127, 1.0F, codes)));
+    }
 }
 
 void QuantizationTest::packedRowsComeBack_data() {
