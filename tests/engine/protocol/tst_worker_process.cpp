@@ -227,7 +227,7 @@ class TestWorkerProcess : public QObject {
         QTest::newRow("no prompt") << QStringList{"generate"} << 2 << QByteArray("--prompt");
         QTest::newRow("scheme") << QStringList{"generate", "--prompt", "a", "--scheme", "w2"} << 3
                                 << QByteArray("w4a8");
-        QTest::newRow("model") << QStringList{"tokenize", "--model", nowhere, "a"} << 1 << nowhere.toUtf8();
+        QTest::newRow("model") << QStringList{"tokenize", "--model", nowhere, "a"} << 3 << nowhere.toUtf8();
         QTest::newRow("record") << QStringList{"serve", "--record", nowhere + "/f"} << 1 << nowhere.toUtf8();
         QTest::newRow("generate") << QStringList{"generate", "--prompt", "def f(", "--max-new-tokens", "4"}
                                   << 0 << QByteArray("prompt tokens");
