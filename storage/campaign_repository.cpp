@@ -13,7 +13,7 @@ const QString kProvenance = QStringLiteral("storing where a campaign is measured
 
 Error noCampaign(const Database& database, Id id) {
     return {ErrorKind::NotFound,
-            QStringLiteral("The database %1 has no campaign %2.").arg(database.path()).arg(id),
+            QStringLiteral("The database %1 has no campaign %2.").arg(database.path(), QString::number(id)),
             QStringLiteral("`quantscope list` shows the campaigns there are.")};
 }
 

@@ -8,7 +8,10 @@ namespace quantscope::storage {
 
 QString csvText(const QString& text) {
     QString field = text;
-    if (!field.isEmpty() && QStringLiteral("=+-@\t\r").contains(field.front()))
+    bool isNumber = false;
+    static_cast<void>(field.toDouble(&isNumber));
+    const bool negative = isNumber && field.startsWith(QLatin1Char('-'));
+    if (!negative && !field.isEmpty() && QStringLiteral("=+-@\t\r").contains(field.front()))
         field.prepend(QLatin1Char('\''));
     const bool quoted = std::any_of(field.begin(), field.end(),
                                     [](QChar c) { return QStringLiteral("\",\r\n").contains(c); });

@@ -9,7 +9,7 @@ namespace quantscope::storage {
 // CSV after RFC 4180.
 
 /// A text as one field. Quoted where it must be. A text that a spreadsheet would run as a formula gets a
-/// leading apostrophe: exception messages are written by hostile programs.
+/// leading apostrophe: exception messages are written by hostile programs. A negative number is none.
 [[nodiscard]] QString csvText(const QString& text);
 
 /// Shortest digits that read back as the same number; always with a decimal point, whatever the locale.

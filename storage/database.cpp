@@ -32,6 +32,10 @@ Expected<> checkPlace(const QString& path, bool readOnly) {
     if (file.isDir())
         return makeError(ErrorKind::BadInput,
                          QStringLiteral("%1 is a folder; expected a database file.").arg(path), otherFile);
+    if (file.exists() && !file.isFile()) // SQLite would wait for a pipe's writer
+        return makeError(
+            ErrorKind::BadInput,
+            QStringLiteral("%1 is a pipe, socket or device; expected a database file.").arg(path), otherFile);
     const QString folder = file.absolutePath();
     if (!QFileInfo(folder).isDir())
         return makeError(ErrorKind::NotFound,
@@ -149,9 +153,7 @@ Expected<> Database::checkIdentity() {
     return makeError(
         ErrorKind::NotADatabase,
         QStringLiteral("%1 is an SQLite file of another program: expected application id %2, found %3.")
-            .arg(path_)
-            .arg(kApplicationId)
-            .arg(application->toInt()),
+            .arg(path_, QString::number(kApplicationId), QString::number(application->toInt())),
         QStringLiteral("Choose another file with --db; this one was left as it is."));
 }
 

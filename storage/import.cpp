@@ -24,23 +24,39 @@ Run describeRun(Id campaignId, const SampleFile& file, const QString& path, cons
     return run;
 }
 
+/// The campaign's problems in their order; empty while it knows none.
+Expected<QStringList> tasksOf(Repositories& repositories, Id campaignId) {
+    const auto campaign = repositories.campaigns.load(campaignId);
+    if (!campaign)
+        return tl::unexpected(campaign.error());
+    if (campaign->problemsHash.isEmpty())
+        return QStringList();
+    return repositories.problems.list(campaign->problemsHash).map([](const QList<Problem>& problems) {
+        QStringList tasks;
+        for (const Problem& problem : problems)
+            tasks << problem.taskId;
+        return tasks;
+    });
+}
+
 } // namespace
 
 Expected<Imported> importSampleFile(Database& database, Id campaignId, const QString& path,
-                                    const QString& name) {
-    const auto file = readSampleFile(path);
+                                    const ImportSettings& settings) {
+    Repositories repositories(database);
+    const auto tasks = tasksOf(repositories, campaignId);
+    if (!tasks)
+        return tl::unexpected(tasks.error());
+    const auto file = readSampleFile(path, *tasks, settings.strict);
     if (!file)
         return tl::unexpected(file.error());
-    Repositories repositories(database);
-    auto transaction = Transaction::begin(database, QStringLiteral("importing %1").arg(path));
+    auto transaction = Transaction::begin(database, QStringLiteral("importing ") + path);
     if (!transaction)
         return tl::unexpected(transaction.error());
-    if (auto campaign = repositories.campaigns.load(campaignId); !campaign)
-        return tl::unexpected(campaign.error());
-    auto run = repositories.runs.add(describeRun(campaignId, *file, path, name));
+    auto run = repositories.runs.add(describeRun(campaignId, *file, path, settings.name));
     if (!run)
         return tl::unexpected(run.error());
-    Imported imported{*run, 0, 0};
+    Imported imported{*run, 0, 0, file->notes};
     for (Sample sample : file->samples) {
         sample.runId = run->id;
         if (auto stored = repositories.samples.insert(sample); !stored)

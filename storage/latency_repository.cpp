@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/latency_repository.h"
 
+#include "engine/json/json_document.h"
 #include "storage/database.h"
 
 #include <QJsonArray>
@@ -41,12 +42,14 @@ QString toText(const QList<double>& gaps) {
     return QString::fromLatin1(QJsonDocument(array).toJson(QJsonDocument::Compact));
 }
 
-QList<double> fromText(const QString& text) {
-    const QJsonArray array = QJsonDocument::fromJson(text.toUtf8()).array();
+QList<double> fromText(const QByteArray& text) {
+    const auto array = parse_json({text.constData(), static_cast<std::size_t>(text.size())}, "itl_ms");
     QList<double> gaps;
-    gaps.reserve(array.size());
-    for (const auto& gap : array)
-        gaps << gap.toDouble();
+    if (!array || !array->is_array())
+        return gaps;
+    gaps.reserve(static_cast<qsizetype>(array->size()));
+    for (const auto& gap : *array)
+        gaps << (gap.is_number() ? gap.get<double>() : 0.0);
     return gaps;
 }
 
@@ -92,7 +95,7 @@ Expected<QList<LatencySample>> LatencyRepository::list(Id runId, int fromRound) 
         samples << LatencySample{rows->value(0).toLongLong(), rows->value(1).toInt(),
                                  rows->value(2).toInt(),      rows->value(3).toInt(),
                                  rows->value(4).toInt(),      rows->value(5).toDouble(),
-                                 rows->value(6).toDouble(),   fromText(rows->value(7).toString())};
+                                 rows->value(6).toDouble(),   fromText(rows->value(7).toByteArray())};
     return database_.finished(*rows, kReading).map([&] { return samples; });
 }
 

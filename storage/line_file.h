@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "engine/files/output_file.h"
 #include "storage/error.h"
 
 #include <QJsonObject>
-#include <QSaveFile>
 
 namespace quantscope::storage {
 
-/// A text file that appears under its name only when it is complete.
+/// A text file of lines, written as OutputFile writes: whole or not at all, and into what is no regular file.
 class LineFile {
   public:
     explicit LineFile(const QString& path);
@@ -19,7 +19,7 @@ class LineFile {
     [[nodiscard]] Expected<int> commit();
 
   private:
-    QSaveFile file_;
+    quantscope::Expected<OutputFile> file_; ///< keeps the first failure until commit() reports it
     int lines_ = 0;
 };
 

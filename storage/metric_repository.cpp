@@ -18,8 +18,7 @@ Expected<> checkFinite(const QMap<QString, double>& values) {
         if (!std::isfinite(it.value()))
             return makeError(ErrorKind::BadInput,
                              QStringLiteral("Metric %1: expected a finite number, found %2.")
-                                 .arg(it.key())
-                                 .arg(it.value()));
+                                 .arg(it.key(), QString::number(it.value())));
     return {};
 }
 

@@ -71,9 +71,7 @@ Expected<> requireKnownVersion(Database& database) {
         ErrorKind::Newer,
         QStringLiteral("The database %1 was written by a newer Quantscope: expected version %2 or older, "
                        "found %3.")
-            .arg(database.path())
-            .arg(currentVersion())
-            .arg(*version),
+            .arg(database.path(), QString::number(currentVersion()), QString::number(*version)),
         QStringLiteral("Install the newer Quantscope, or choose another file with --db."));
 }
 
@@ -87,9 +85,7 @@ Expected<> requireCurrentVersion(Database& database) {
         ErrorKind::Older,
         QStringLiteral(
             "The database %1 needs an upgrade before it can be read: expected version %2, found %3.")
-            .arg(database.path())
-            .arg(currentVersion())
-            .arg(*version),
+            .arg(database.path(), QString::number(currentVersion()), QString::number(*version)),
         QStringLiteral("Make the file writable and open it once with this Quantscope."));
 }
 

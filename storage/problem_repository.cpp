@@ -33,9 +33,7 @@ Expected<> ProblemRepository::storeOne(const QString& problemsHash, const Proble
     return makeError(
         ErrorKind::Conflict,
         QStringLiteral("Problem %1 (position %2) differs from the one stored for the same problem set %3.")
-            .arg(problem.taskId)
-            .arg(problem.position)
-            .arg(problemsHash),
+            .arg(problem.taskId, QString::number(problem.position), problemsHash),
         QStringLiteral(
             "The worker's hash of the problem file does not cover its content; update the worker."));
 }

@@ -11,7 +11,7 @@ const QString kReading = QStringLiteral("reading runs");
 
 Error noRun(const Database& database, Id id) {
     return {ErrorKind::NotFound,
-            QStringLiteral("The database %1 has no run %2.").arg(database.path()).arg(id),
+            QStringLiteral("The database %1 has no run %2.").arg(database.path(), QString::number(id)),
             QStringLiteral("`quantscope show` shows a campaign's runs.")};
 }
 
@@ -91,12 +91,11 @@ Expected<Run> RunRepository::add(const Run& run) {
     if (!taken)
         return tl::unexpected(taken.error());
     if (taken->toInt() > 0)
-        return makeError(ErrorKind::BadInput,
-                         QStringLiteral("Campaign %1 has a run of %2 at batch size %3 already.")
-                             .arg(run.campaignId)
-                             .arg(run.schemeId)
-                             .arg(run.batchSize),
-                         QStringLiteral("Give the new run another name."));
+        return makeError(
+            ErrorKind::BadInput,
+            QStringLiteral("Campaign %1 has a run of %2 at batch size %3 already.")
+                .arg(QString::number(run.campaignId), run.schemeId, QString::number(run.batchSize)),
+            QStringLiteral("Give the new run another name."));
     auto inserted = database_.execute(
         QStringLiteral(
             "INSERT INTO run (campaign_id, scheme_id, scheme_label, batch_size, eval_status, latency_status, "

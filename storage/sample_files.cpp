@@ -1,103 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/sample_files.h"
 
-#include "storage/json_fields.h"
+#include "engine/files/input_file.h"
+#include "engine/json/json_fields.h"
+#include "engine/samples/samples_reader.h"
+#include "storage/engine_error.h"
 
-#include <QFile>
 #include <QHash>
-#include <QJsonDocument>
 #include <QSet>
-#include <cmath>
+#include <limits>
 
 namespace quantscope::storage {
 namespace {
 
-constexpr qint64 kMaxLineBytes = 16 * 1024 * 1024;
-
-const QString kOriginalTools = QStringLiteral(
-    "Expected is one JSON object a line with task_id and completion, as the HumanEval tools write them.");
-
-struct Place {
-    QString file;
-    int line;
-};
-
-tl::unexpected<Error> badLine(const Place& place, const QString& what) {
-    return makeError(ErrorKind::BadInput,
-                     QStringLiteral("%1, line %2: %3").arg(place.file, QString::number(place.line), what),
-                     kOriginalTools);
+QString fromUtf8(const std::string& text) {
+    return QString::fromStdString(text);
 }
 
-Expected<QJsonObject> parseLine(const QByteArray& line, const Place& place) {
-    QJsonParseError error;
-    const QJsonDocument document = QJsonDocument::fromJson(line, &error);
-    if (error.error != QJsonParseError::NoError)
-        return badLine(place, QStringLiteral("expected a JSON object, found %1 at byte %2.")
-                                  .arg(error.errorString(), QString::number(error.offset)));
-    if (!document.isObject())
-        return badLine(place, QStringLiteral("expected a JSON object, found an array."));
-    return document.object();
+tl::unexpected<quantscope::Error> badLine(const samples::FileSample& line, const std::string& what) {
+    return make_error(ErrorCode::bad_input, line.where + ": " + what);
 }
 
 /// `result` and `passed` are both optional, but must agree: a file that contradicts itself is not scored by
-/// guessing.
-Expected<> readVerdict(const QJsonObject& json, Sample& sample, const Place& place) {
-    const QJsonValue result = json.value(QLatin1String("result"));
-    const QJsonValue passed = json.value(QLatin1String("passed"));
-    if (!(result.isUndefined() || result.isNull() || result.isString()))
-        return badLine(place,
-                       QStringLiteral("field result: expected a text, found %1.").arg(describe(result)));
-    if (!(passed.isUndefined() || passed.isNull() || passed.isBool()))
-        return badLine(
-            place, QStringLiteral("field passed: expected true or false, found %1.").arg(describe(passed)));
-    if (result.isString())
-        setResultText(sample, result.toString());
-    else if (passed.isBool())
-        sample.verdict = passed.toBool() ? Verdict::Passed : Verdict::Failed;
-    if (passed.isBool() && passed.toBool() != (sample.verdict == Verdict::Passed))
-        return badLine(
-            place, QStringLiteral("passed is %1, but result is %2.").arg(describe(passed), describe(result)));
+/// guessing. A completion of null has failed, whatever else the line says.
+quantscope::Expected<> readVerdict(JsonFields& fields, Sample& sample, const samples::FileSample& line) {
+    const bool judged = fields.has("passed");
+    const bool passed = fields.boolean_or("passed", false);
+    const QString result = fromUtf8(fields.string_or("result", {}));
+    if (fields.has("result"))
+        setResultText(sample, result);
+    else if (judged)
+        sample.verdict = passed ? Verdict::Passed : Verdict::Failed;
+    if (judged && passed != (sample.verdict == Verdict::Passed))
+        return badLine(line, (passed ? "'passed' is true, but 'result' is \""
+                                     : "'passed' is false, but 'result' is \"") +
+                                 result.toStdString() + "\".");
+    if (line.missing && sample.verdict != Verdict::Failed) {
+        sample.verdict = Verdict::Failed;
+        sample.detail = QStringLiteral("no completion: the samples file says null");
+    }
     return {};
 }
 
-Expected<Sample> readSample(const QJsonObject& json, const Place& place) {
-    for (const char* required : {"task_id", "completion"})
-        if (!json.value(QLatin1String(required)).isString())
-            return badLine(place,
-                           QStringLiteral("field %1: expected a text, found %2.")
-                               .arg(QLatin1String(required), describe(json.value(QLatin1String(required)))));
+quantscope::Expected<Sample> readSample(const samples::FileSample& line, const nlohmann::json& object) {
     Sample sample;
-    sample.sampleIndex = -1;
-    JsonFields fields(json, {});
-    fields.read("task_id", sample.taskId);
-    fields.read("completion", sample.completion);
-    fields.read("sample_index", sample.sampleIndex);
-    fields.read("stop_reason", sample.stopReason);
-    fields.read("prompt_tokens", sample.promptTokens);
-    fields.read("completion_tokens", sample.completionTokens);
-    fields.read("ttft_ms", sample.ttftMs);
-    fields.read("total_ms", sample.totalMs);
-    if (fields.error())
-        return badLine(place, fields.error()->message);
-    if (sample.taskId.isEmpty())
-        return badLine(place, QStringLiteral("field task_id: expected a name, found an empty text."));
-    if (json.contains(QLatin1String("sample_index")) && sample.sampleIndex < 0)
-        return badLine(
-            place,
-            QStringLiteral("field sample_index: expected 0 or more, found %1.").arg(sample.sampleIndex));
-    return readVerdict(json, sample, place).map([&] { return sample; });
+    sample.taskId = fromUtf8(line.task_id);
+    sample.completion = fromUtf8(line.code);
+    JsonFields fields(object, line.where);
+    const auto count = [&](const char* key, int fallback) {
+        return static_cast<int>(fields.integer_or(key, fallback, 0, JsonFields::int_max));
+    };
+    const auto milliseconds = [&](const char* key) {
+        return fields.number_or(key, 0.0, 0.0, std::numeric_limits<double>::max());
+    };
+    sample.sampleIndex = count("sample_index", -1);
+    sample.stopReason = fromUtf8(fields.string_or("stop_reason", {}));
+    sample.promptTokens = count("prompt_tokens", 0);
+    sample.completionTokens = count("completion_tokens", 0);
+    sample.ttftMs = milliseconds("ttft_ms");
+    sample.totalMs = milliseconds("total_ms");
+    auto verdict = readVerdict(fields, sample, line);
+    if (!fields.result())
+        return tl::unexpected(fields.result().error());
+    if (!verdict)
+        return tl::unexpected(verdict.error());
+    return sample;
 }
 
 /// Hands out the sample indices of a file and refuses a key that comes twice.
 class Indices {
   public:
-    Expected<> assign(Sample& sample, const Place& place) {
+    quantscope::Expected<> assign(Sample& sample, const samples::FileSample& line) {
         if (sample.sampleIndex < 0)
             sample.sampleIndex = next_[sample.taskId]++;
         const auto key = std::make_pair(sample.taskId, sample.sampleIndex);
         if (seen_.contains(key))
-            return badLine(place, QStringLiteral("expected each sample once, found %1 #%2 again.")
-                                      .arg(sample.taskId, QString::number(sample.sampleIndex)));
+            return badLine(line, "expected each sample once, found " + line.task_id + " #" +
+                                     std::to_string(sample.sampleIndex) + " again.");
         seen_ << key;
         return {};
     }
@@ -107,11 +86,19 @@ class Indices {
     QSet<std::pair<QString, int>> seen_;
 };
 
-void readProvenance(const QJsonObject& json, SampleFile& file) {
-    if (file.scheme.isEmpty() && json.value(QLatin1String("scheme")).isString()) {
-        file.scheme = json.value(QLatin1String("scheme")).toString();
-        file.batchSize = std::max(1, wholeNumber(json.value(QLatin1String("batch_size"))).value_or(1));
+void readProvenance(const nlohmann::json& object, SampleFile& file) {
+    JsonFields fields(object, {});
+    if (file.scheme.isEmpty() && fields.has("scheme")) {
+        file.scheme = fromUtf8(fields.string_or("scheme", {}));
+        file.batchSize = static_cast<int>(fields.integer_or("batch_size", 1, 1, JsonFields::int_max));
     }
+}
+
+samples::TaskNames namesOf(const QStringList& tasks) {
+    std::vector<std::string> names;
+    for (const QString& task : tasks)
+        names.push_back(task.toStdString());
+    return samples::TaskNames(std::move(names));
 }
 
 } // namespace
@@ -175,40 +162,41 @@ QJsonObject resultLine(const Sample& sample, const Run& run, const Campaign& cam
     return line;
 }
 
-Expected<SampleFile> readSampleFile(const QString& path) {
-    QFile file(path);
-    if (!file.open(QIODevice::ReadOnly))
-        return makeError(
-            ErrorKind::Io,
-            QStringLiteral("The sample file %1 cannot be read: %2.").arg(path, file.errorString()),
-            QStringLiteral("Check the name and the permissions."));
+Expected<SampleFile> readSampleFile(const QString& path, const QStringList& tasks, bool strict) {
+    const std::string name = path.toStdString();
+    const auto text = read_text_file(name, samples::max_samples_bytes);
+    if (!text)
+        return tl::unexpected(storageError(text.error()));
     SampleFile found;
     Indices indices;
-    for (Place place{path, 1}; !file.atEnd(); ++place.line) {
-        const QByteArray line = file.readLine(kMaxLineBytes + 1);
-        if (line.size() > kMaxLineBytes)
-            return badLine(place,
-                           QStringLiteral("expected at most %1 MiB, found more.").arg(kMaxLineBytes >> 20));
-        if (line.trimmed().isEmpty())
-            continue;
-        const auto json = parseLine(line, place);
-        if (!json)
-            return tl::unexpected(json.error());
-        auto sample = readSample(*json, place);
-        if (!sample)
-            return tl::unexpected(sample.error());
-        if (auto assigned = indices.assign(*sample, place); !assigned)
-            return tl::unexpected(assigned.error());
-        readProvenance(*json, found);
-        found.samples << *sample;
-    }
-    if (file.error() != QFileDevice::NoError)
-        return makeError(
-            ErrorKind::Io,
-            QStringLiteral("The sample file %1 cannot be read: %2.").arg(path, file.errorString()));
-    if (found.samples.isEmpty())
-        return makeError(ErrorKind::BadInput,
-                         QStringLiteral("The sample file %1 holds no samples.").arg(path), kOriginalTools);
+    QSet<QString> foreign;
+    const auto report = samples::read_samples(
+        *text, name, namesOf(tasks),
+        [&](const samples::FileSample& line, const nlohmann::json& object) -> quantscope::Expected<> {
+            auto sample = readSample(line, object);
+            if (!sample)
+                return tl::unexpected(sample.error());
+            if (auto assigned = indices.assign(*sample, line); !assigned)
+                return assigned;
+            readProvenance(object, found);
+            if (!line.task && !tasks.isEmpty())
+                foreign << sample->taskId;
+            found.samples << *std::move(sample);
+            return {};
+        });
+    if (!report)
+        return tl::unexpected(storageError(report.error()));
+    const QString aside = fromUtf8(samples::set_aside_sentence(report->set_aside, name));
+    if (strict && !aside.isEmpty())
+        return makeError(ErrorKind::BadInput, aside,
+                         QStringLiteral("Mend these lines, or leave out --strict."));
+    if (!aside.isEmpty())
+        found.notes << aside;
+    for (const std::string& note : report->notes)
+        found.notes << QStringLiteral("%1: %2").arg(path, fromUtf8(note));
+    if (!foreign.isEmpty())
+        found.notes
+            << QStringLiteral("%1 of its tasks are not among the campaign's problems.").arg(foreign.size());
     return found;
 }
 

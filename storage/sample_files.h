@@ -30,10 +30,14 @@ struct SampleFile {
     QList<Sample> samples;
     QString scheme;    ///< of the first line that names one, else empty
     int batchSize = 1; ///< likewise
+    QStringList notes; ///< sentences: lines set aside and why, tasks that are not among `tasks`
 };
 
-/// Reads either file. The index of a sample is its `sample_index`, or else its place among the lines of its
-/// task. BadInput names file and line, what was expected and what was found.
-[[nodiscard]] Expected<SampleFile> readSampleFile(const QString& path);
+/// Reads either file, in any format of engine/samples/samples_reader.h. The index of a sample is its
+/// `sample_index`, or else its place among the samples of its task. Lines that are no samples are set aside;
+/// with `strict`, they are BadInput, as is a file without any sample.
+/// @param tasks  the campaign's problems in their order, where they are known
+[[nodiscard]] Expected<SampleFile> readSampleFile(const QString& path, const QStringList& tasks = {},
+                                                  bool strict = false);
 
 } // namespace quantscope::storage

@@ -20,7 +20,8 @@ QString wellFormed(const QString& text) {
 }
 
 QString nameOf(Id runId, const QString& taskId, int sampleIndex) {
-    return QStringLiteral("sample %1 #%2 of run %3").arg(taskId).arg(sampleIndex).arg(runId);
+    return QStringLiteral("sample %1 #%2 of run %3")
+        .arg(taskId, QString::number(sampleIndex), QString::number(runId));
 }
 
 Sample fromRow(const QSqlQuery& row) {
@@ -51,8 +52,7 @@ Expected<> checkNumbers(const Sample& sample) {
             return makeError(
                 ErrorKind::BadInput,
                 QStringLiteral("The %1 has an impossible time or token count: expected 0 or more, found %2.")
-                    .arg(name)
-                    .arg(value));
+                    .arg(name, QString::number(value)));
     return {};
 }
 

@@ -12,9 +12,9 @@ namespace quantscope::storage {
 /// a JSON number cannot hold 64 bits.
 [[nodiscard]] QJsonObject specToJson(const CampaignSpec& spec);
 
-/// The reverse. Absent fields get their defaults, unknown ones are ignored; a field of the wrong type or out
-/// of range is BadInput, naming the field, what was expected and what was found.
-[[nodiscard]] Expected<CampaignSpec> specFromJson(const QJsonObject& json);
+/// The reverse, of what specToText() writes. Absent fields get their defaults, unknown ones are ignored; a
+/// field of the wrong type or out of range is BadInput, naming the field, what was expected and what was
+/// found.
 [[nodiscard]] Expected<CampaignSpec> specFromText(const QByteArray& utf8);
 [[nodiscard]] QByteArray specToText(const CampaignSpec& spec);
 

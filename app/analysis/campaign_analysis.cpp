@@ -13,9 +13,10 @@ namespace {
 /// Problems of the campaign; an imported file may have come without its own, hence `seen`.
 int problemsOf(const CampaignData& data, qsizetype seen) {
     const int limit = data.campaign.spec.limit;
-    const int known =
-        limit > 0 && data.problemCount > 0 ? std::min(limit, data.problemCount) : data.problemCount;
-    return std::max(known, static_cast<int>(seen));
+    if (data.problemCount > 0) { // an imported file's other tasks do not make the campaign's runs partial
+        return limit > 0 ? std::min(limit, data.problemCount) : data.problemCount;
+    }
+    return static_cast<int>(seen);
 }
 
 storage::Id chooseBaseline(const CampaignData& data, storage::Id wanted) {

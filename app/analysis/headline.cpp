@@ -151,9 +151,8 @@ QString leftOut(const storage::CampaignSummary& summary) {
     for (const RunSummary& run : summary.runs) {
         if (const int samples = nonfiniteSamples(run); samples > 0) {
             runs << QStringLiteral("%1 (%2 of %3 samples)")
-                        .arg(ui::runName(run.run))
-                        .arg(samples)
-                        .arg(run.samplesStored);
+                        .arg(ui::runName(run.run), QString::number(samples),
+                             QString::number(run.samplesStored));
         }
     }
     return runs.isEmpty()

@@ -5,8 +5,8 @@ namespace quantscope::campaign {
 namespace {
 
 std::unique_ptr<QLockFile> lockFile(const QString& database, storage::Id campaignId) {
-    auto file =
-        std::make_unique<QLockFile>(QStringLiteral("%1.campaign-%2.lock").arg(database).arg(campaignId));
+    auto file = std::make_unique<QLockFile>(
+        QStringLiteral("%1.campaign-%2.lock").arg(database, QString::number(campaignId)));
     file->setStaleLockTime(0); // only a dead owner makes it stale: a campaign may take days
     return file;
 }

@@ -87,9 +87,9 @@ void CampaignController::beginStep(const Step& step) {
     }
     const bool isEval = step.measure == Measure::Eval;
     progress_.runId = isEval ? record_->runs[step.cells.first()].run.id : 0;
-    progress_.phase =
-        isEval ? QStringLiteral("Problems, %1, batch %2").arg(names.join(QString())).arg(step.batchSize)
-               : QStringLiteral("Latency, batch %1").arg(step.batchSize);
+    progress_.phase = isEval ? QStringLiteral("Problems, %1, batch %2")
+                                   .arg(names.join(QString()), QString::number(step.batchSize))
+                             : QStringLiteral("Latency, batch %1").arg(step.batchSize);
     progress_.tokensPerSecond = 0.0;
     estimator_.begin(step_, now());
     report();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/errors.h"
 
+#include "engine/base/sentence.h"
+
 namespace quantscope::campaign {
 namespace {
 
@@ -30,8 +32,7 @@ Error appError(const storage::Error& error) {
 }
 
 QString errorText(const Error& error) {
-    const QString message = QString::fromStdString(error.message);
-    return error.hint.empty() ? message : message + QLatin1Char(' ') + QString::fromStdString(error.hint);
+    return QString::fromStdString(sentence(error));
 }
 
 } // namespace quantscope::campaign

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/campaign/planner.h"
 
+#include "engine/limits/campaign_limits.h"
 #include "storage/model_name.h"
 
 #include <algorithm>
 
 namespace quantscope::campaign {
 namespace {
-
-constexpr int maxBatchSize = 4096;
 
 tl::unexpected<Error> refuse(const QString& message, const QString& hint = {}) {
     return make_error(ErrorCode::bad_input, message.toStdString(), hint.toStdString());
@@ -40,43 +39,46 @@ Expected<> checkSchemes(const QStringList& schemes, const QList<storage::SchemeI
     return {};
 }
 
+/// `what` as the setting is called in sentences: "The temperature".
+template<class Range, class Value>
+Expected<> checkRange(const char* what, const Range& range, Value value) {
+    if (range.contains(value)) {
+        return {};
+    }
+    return refuse(
+        QStringLiteral("%1 must be %2, not %3.")
+            .arg(QLatin1String(what), QString::fromStdString(range.words()), QString::number(value)));
+}
+
 Expected<> checkSampling(const storage::Sampling& sampling) {
-    if (sampling.samplesPerProblem < 1 || sampling.samplesPerProblem > 1000) {
-        return refuse(
-            QStringLiteral("Samples per problem must be 1 to 1000, not %1.").arg(sampling.samplesPerProblem));
-    }
-    if (!(sampling.temperature >= 0.0 && sampling.temperature <= 10.0)) {
-        return refuse(
-            QStringLiteral("The temperature must be 0 (greedy) to 10, not %1.").arg(sampling.temperature));
-    }
-    if (!(sampling.topP > 0.0 && sampling.topP <= 1.0)) {
-        return refuse(QStringLiteral("Top-p must be above 0 and at most 1, not %1.").arg(sampling.topP));
-    }
-    if (sampling.maxNewTokens < 1) {
-        return refuse(
-            QStringLiteral("At least 1 new token a sample is needed, not %1.").arg(sampling.maxNewTokens));
-    }
     if (sampling.samplesPerProblem > 1 && sampling.temperature == 0.0) {
         return refuse(QStringLiteral("%1 samples a problem at temperature 0 would all be the same.")
                           .arg(sampling.samplesPerProblem),
                       QStringLiteral("Set a temperature (0.2 is usual for pass@1, 0.8 for pass@10), or ask "
                                      "for one sample a problem."));
     }
-    return {};
+    return checkRange("The number of samples a problem", limits::samples_per_problem,
+                      sampling.samplesPerProblem)
+        .and_then([&] { return checkRange("The temperature", limits::temperature, sampling.temperature); })
+        .and_then([&] { return checkRange("Top-p", limits::top_p, sampling.topP); })
+        .and_then([&] {
+            return checkRange("The number of new tokens", limits::max_new_tokens, sampling.maxNewTokens);
+        });
 }
 
 Expected<> checkLatency(const storage::LatencySettings& latency) {
     if (!latency.enabled) {
         return {};
     }
-    if (latency.promptTokens < 1 || latency.outputTokens < 2 || latency.requests < 1) {
-        return refuse(QStringLiteral("A latency run needs at least 1 prompt token, 2 output tokens and 1 "
-                                     "request, not %1, %2 and %3.")
-                          .arg(latency.promptTokens)
-                          .arg(latency.outputTokens)
-                          .arg(latency.requests));
-    }
-    return {};
+    return checkRange("The prompt of a latency request, in tokens,", limits::latency_prompt_tokens,
+                      latency.promptTokens)
+        .and_then([&] {
+            return checkRange("The output of a latency request, in tokens,", limits::latency_output_tokens,
+                              latency.outputTokens);
+        })
+        .and_then([&] {
+            return checkRange("The number of timed rounds", limits::latency_requests, latency.requests);
+        });
 }
 
 } // namespace
@@ -124,13 +126,12 @@ Expected<> checkSpec(const storage::CampaignSpec& spec, const QList<storage::Sch
                       QStringLiteral("Choose at least one batch size, such as 1."));
     }
     for (const int batchSize : spec.batchSizes) {
-        if (batchSize < 1 || batchSize > maxBatchSize) {
-            return refuse(QStringLiteral("A batch size must be 1 to %1, not %2.")
-                              .arg(QString::number(maxBatchSize), QString::number(batchSize)));
+        if (const auto checked = checkRange("A batch size", limits::batch_size, batchSize); !checked) {
+            return checked;
         }
     }
-    if (spec.limit < 0) {
-        return refuse(QStringLiteral("The limit must be 0 (all problems) or more, not %1.").arg(spec.limit));
+    if (const auto checked = checkRange("The limit", limits::problem_limit, spec.limit); !checked) {
+        return checked;
     }
     return checkSchemes(spec.schemes, known)
         .and_then([&] { return checkSampling(spec.sampling); })
@@ -142,10 +143,9 @@ Expected<QList<int>> parseBatchSizes(const QString& text) {
     for (const QString& part : text.split(QLatin1Char(','))) {
         bool isNumber = false;
         const int size = part.trimmed().toInt(&isNumber);
-        if (!isNumber || size < 1 || size > maxBatchSize) {
-            return refuse(QStringLiteral("\"%1\" is no batch size: whole numbers from 1 to %2 are, separated "
-                                         "by commas.")
-                              .arg(part.trimmed(), QString::number(maxBatchSize)));
+        if (!isNumber || !limits::batch_size.contains(size)) {
+            return refuse(QStringLiteral("a batch size is %1 (several are separated by commas), not \"%2\".")
+                              .arg(QString::fromStdString(limits::batch_size.words()), part.trimmed()));
         }
         if (sizes.contains(size)) {
             return refuse(QStringLiteral("Batch size %1 is given twice.").arg(size));

@@ -3,12 +3,17 @@
 #include "app/campaign/planner.h"
 #include "app/campaign/worker_command.h"
 #include "app/cli/options.h"
+#include "engine/files/descriptor_name.h"
+#include "engine/files/output_file.h"
+#include "engine/limits/campaign_limits.h"
 #include "storage/budget_presets.h"
 
 #include <CLI/CLI.hpp>
 
+#include <limits>
 #include <optional>
 #include <sstream>
+#include <unistd.h>
 
 namespace quantscope::cli {
 namespace {
@@ -37,7 +42,7 @@ struct RawOther {
     std::string database, baseline, format, what, out, problems, file, name, python;
     std::int64_t campaign = 0;
     int threads = 0;
-    bool json = false;
+    bool strict = false, json = false;
 };
 
 constexpr const char* pythonHelp =
@@ -45,13 +50,38 @@ constexpr const char* pythonHelp =
     "virtual environment's; its numpy is visible, if it has one (default: "
     "/usr/bin/python3)";
 
+constexpr limits::WholeRange anyCampaign{1, std::numeric_limits<int>::max()};
+constexpr limits::WholeRange sandboxes{0, 1024};
+
+bool isIn(const limits::WholeRange& range, const QString& value) {
+    bool isNumber = false;
+    const qlonglong number = value.toLongLong(&isNumber);
+    return isNumber && range.contains(number);
+}
+
+bool isIn(const limits::RealRange& range, const QString& value) {
+    bool isNumber = false;
+    const double number = value.toDouble(&isNumber);
+    return isNumber && range.contains(number);
+}
+
+/// CLI11's own checks print a double's largest value with all its 309 digits.
+template<class Range>
+CLI::Validator allowed(Range range) {
+    const auto check = [range](const std::string& value) {
+        return isIn(range, text(value)) ? std::string()
+                                        : "expected " + range.words() + ", found \"" + value + "\"";
+    };
+    return {check, ""};
+}
+
 void addDatabase(CLI::App& app, std::string& database) {
     app.add_option("--db", database, "The database file (default: " + defaultDatabase().toStdString() + ")");
 }
 
 void addCampaign(CLI::App& app, std::int64_t& campaign) {
     app.add_option("campaign", campaign, "The campaign's number, see `quantscope list` (default: the newest)")
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(anyCampaign));
 }
 
 CLI::App* addRun(CLI::App& app, RawRun& raw) {
@@ -64,27 +94,37 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
     run->add_option("--backend", raw.backend, "auto, cpu or cuda")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
         ->capture_default_str();
-    run->add_option("--limit", raw.limit, "Only the first N problems; 0 is all")->capture_default_str();
-    run->add_option("--samples", raw.samples, "Samples per problem")->capture_default_str();
+    run->add_option("--limit", raw.limit, "Only the first N problems; 0 is all")
+        ->check(allowed(limits::problem_limit))
+        ->capture_default_str();
+    run->add_option("--samples", raw.samples, "Samples per problem")
+        ->capture_default_str()
+        ->check(allowed(limits::samples_per_problem));
     run->add_option("--temperature", raw.temperature, "Sampling temperature; 0 is greedy")
+        ->check(allowed(limits::temperature))
         ->capture_default_str();
     run->add_option("--top-p", raw.topP, "Nucleus sampling: probability mass to draw from")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(allowed(limits::top_p));
     run->add_option("--seed", raw.seed, "Seed of the sampling")->capture_default_str();
     run->add_option("--max-new-tokens", raw.maxNewTokens, "Longest completion, in tokens")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(allowed(limits::max_new_tokens));
     run->add_option("--prompt-form", raw.promptForm,
                     "Prompts as they are (raw), without the white space at their end (stripped), or as "
                     "suits the tokenizer (auto)")
         ->check(CLI::IsMember({"raw", "stripped", "auto"}))
         ->capture_default_str();
     run->add_option("--latency-prompt", raw.latencyPrompt, "Prompt tokens of a latency request")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(allowed(limits::latency_prompt_tokens));
     run->add_option("--latency-output", raw.latencyOutput, "Output tokens of a latency request")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(allowed(limits::latency_output_tokens));
     run->add_option("--latency-requests", raw.latencyRequests,
                     "Timed rounds per run; 299 or more can show a p99 inside a budget")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(allowed(limits::latency_requests));
     auto* noLatency = run->add_flag("--no-latency", raw.noLatency, "Only the problems");
     run->add_flag("--no-eval", raw.noEval, "Only the latency")->excludes(noLatency);
     run->add_option("--budget", raw.budget,
@@ -92,18 +132,18 @@ CLI::App* addRun(CLI::App& app, RawRun& raw) {
                     "inline (200 ms for prompt and 30 tokens)")
         ->check(CLI::IsMember({"interactive", "inline"}));
     run->add_option("--ttft-p99-ms", raw.ttftMs, "Budget: limit of the time to first token")
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(limits::budget_ms));
     run->add_option("--tpot-p99-ms", raw.tpotMs, "Budget: limit of the time per output token")
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(limits::budget_ms));
     run->add_option("--e2e-p99-ms", raw.e2eMs, "Budget: limit of prompt and output tokens")
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(limits::budget_ms));
     run->add_option("--e2e-tokens", raw.e2eTokens, "Output tokens that --e2e-p99-ms counts")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(limits::budget_tokens));
     addDatabase(*run, raw.database);
     run->add_option("--name", raw.name, "The campaign's name");
     run->add_option("--resume", raw.resume, "Go on with campaign ID; what is stored is skipped")
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(anyCampaign));
     run->add_option("--python", raw.python, pythonHelp);
     run->add_option("--launcher", raw.launcher,
                     "Starts the worker elsewhere: \"ssh host\", \"srun -N1 --gres=gpu:1\"");
@@ -162,15 +202,19 @@ Subcommands addSubcommands(CLI::App& app, RawRun& run, RawOther& raw) {
     sub.report = app.add_subcommand("report", "Write a campaign's report as one self-contained HTML page");
     addCampaign(*sub.report, raw.campaign);
     addDatabase(*sub.report, raw.database);
-    sub.report->add_option("--out", raw.out, "FILE.html")->required();
+    sub.report->add_option("--out", raw.out, "FILE.html; - is stdout")->required();
 
     sub.score = app.add_subcommand("score", "Score anybody's samples.jsonl in the sandbox");
-    sub.score->add_option("samples", raw.file, "{task_id, completion} lines, .jsonl or .jsonl.gz")
+    sub.score
+        ->add_option("samples", raw.file,
+                     "Samples as human-eval (.jsonl, .jsonl.gz), evalplus or bigcode write them; - is stdin")
         ->required();
     sub.score->add_option("--problems", raw.problems, "HumanEval file, or demo")->required();
-    sub.score->add_option("--out", raw.out, "Results file (default: SAMPLES_results.jsonl)");
+    sub.score->add_option("--out", raw.out, "Results file (default: SAMPLES_results.jsonl); - is stdout");
+    sub.score->add_flag("--strict", raw.strict, "A line that is no sample ends it with exit code 3");
     sub.score->add_option("--threads", raw.threads, "Programs run at a time; 0 is one a core")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->check(allowed(sandboxes));
     sub.score->add_option("--python", raw.python, pythonHelp);
     sub.score->add_flag("--json", raw.json, "One JSON document on stdout");
 
@@ -178,7 +222,8 @@ Subcommands addSubcommands(CLI::App& app, RawRun& run, RawOther& raw) {
         app.add_subcommand("import", "Add a samples or results file to a campaign as a run of its own");
     addCampaign(*sub.import, raw.campaign);
     addDatabase(*sub.import, raw.database);
-    sub.import->add_option("--file", raw.file, "samples.jsonl or samples.jsonl_results.jsonl")->required();
+    sub.import->add_option("--file", raw.file, "Samples or results file, as score reads it")->required();
+    sub.import->add_flag("--strict", raw.strict, "A line that is no sample ends it with exit code 3");
     sub.import->add_option("--name", raw.name, "Name of the run (default: the scheme or file name)");
     return sub;
 }
@@ -258,7 +303,10 @@ ParsedArguments runCommand(const RawRun& raw, const QString& globalDatabase) {
     const auto schemes = campaign::parseSchemes(text(raw.schemes));
     const auto batchSizes = campaign::parseBatchSizes(text(raw.batchSizes));
     if (!schemes || !batchSizes) {
-        return usageError(campaign::errorText(schemes ? batchSizes.error() : schemes.error()), "run");
+        return usageError(schemes
+                              ? QStringLiteral("--batch-sizes: ") + campaign::errorText(batchSizes.error())
+                              : QStringLiteral("--schemes: ") + campaign::errorText(schemes.error()),
+                          "run");
     }
     options.spec.schemes = *schemes;
     options.spec.batchSizes = *batchSizes;
@@ -298,12 +346,33 @@ ParsedArguments exportCommand(const RawOther& raw, const QString& database) {
 
 ParsedArguments reportCommand(const RawOther& raw, const QString& database) {
     const QString out = text(raw.out);
-    if (!out.endsWith(QLatin1String(".html"), Qt::CaseInsensitive) &&
+    struct stat there = {};
+    const bool isStream = descriptor_of(raw.out, STDOUT_FILENO) ||
+                          (::stat(raw.out.c_str(), &there) == 0 && !S_ISREG(there.st_mode));
+    if (!isStream && !out.endsWith(QLatin1String(".html"), Qt::CaseInsensitive) &&
         !out.endsWith(QLatin1String(".htm"), Qt::CaseInsensitive)) {
         return usageError(QStringLiteral("--out %1: reports are written as .html").arg(out), "report");
     }
     ParsedArguments parsed;
     parsed.command = ReportOptions{database, raw.campaign, out};
+    return parsed;
+}
+
+ParsedArguments scoreCommand(const RawOther& raw) {
+    ScoreOptions options{text(raw.problems), text(raw.file), text(raw.out),   raw.threads,
+                         raw.strict,         raw.json,       text(raw.python)};
+    if (options.outFile.isEmpty() && descriptor_of(raw.file, STDIN_FILENO)) {
+        return usageError(QStringLiteral("--out is missing: samples from a stream have no name to write the "
+                                         "results beside"),
+                          "score");
+    }
+    if (options.json && is_standard_output(raw.out)) {
+        return usageError(QStringLiteral("--json and --out %1 both want stdout; write the results to a file")
+                              .arg(options.outFile),
+                          "score");
+    }
+    ParsedArguments parsed;
+    parsed.command = options;
     return parsed;
 }
 
@@ -335,10 +404,9 @@ ParsedArguments commandOf(const Subcommands& sub, const RawRun& run, const RawOt
     } else if (sub.compare->parsed()) {
         parsed.command = CompareOptions{database, raw.campaign, text(raw.baseline), tableFormat(raw.format)};
     } else if (sub.score->parsed()) {
-        parsed.command = ScoreOptions{text(raw.problems), text(raw.file), text(raw.out),
-                                      raw.threads,        raw.json,       text(raw.python)};
+        return scoreCommand(raw);
     } else if (sub.import->parsed()) {
-        parsed.command = ImportOptions{database, raw.campaign, text(raw.file), text(raw.name)};
+        parsed.command = ImportOptions{database, raw.campaign, text(raw.file), text(raw.name), raw.strict};
     } else {
         parsed.command = WindowOptions{database, windowCampaign, demo};
     }
@@ -361,7 +429,7 @@ ParsedArguments parseArguments(int argc, const char* const* argv) {
     std::int64_t windowCampaign = 0;
     addDatabase(app, globalDatabase);
     app.add_option("--campaign", windowCampaign, "The campaign to show first (default: the newest)")
-        ->check(CLI::PositiveNumber);
+        ->check(allowed(anyCampaign));
     bool demo = false;
     app.add_flag("--demo", demo, "Show the demo campaign; runs what of it is not stored yet");
     const Subcommands sub = addSubcommands(app, run, raw);

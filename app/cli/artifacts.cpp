@@ -11,6 +11,7 @@
 
 #include <QDir>
 #include <QJsonDocument>
+#include <QSet>
 
 #include <array>
 
@@ -25,15 +26,27 @@ Expected<> written(const QString& problem) {
     return make_error(ErrorCode::io, problem.toStdString());
 }
 
-/// A scheme id as part of a file name: "imported:x/y" must not leave the folder.
+/// A scheme id as part of a file name: "imported:x/y" must not leave the folder, nor be longer than a name
+/// may.
 QString fileNamePart(const QString& id) {
+    constexpr qsizetype longest = 50; // of up to four bytes each
     QString name;
-    for (const QChar c : id) {
-        const bool safe =
-            c.isLetterOrNumber() || c == QLatin1Char('-') || c == QLatin1Char('+') || c == QLatin1Char('_');
+    for (const QChar c : id.left(longest)) {
+        const bool safe = (c.isLetterOrNumber() && !c.isSurrogate()) || c == QLatin1Char('-') ||
+                          c == QLatin1Char('+') || c == QLatin1Char('_');
         name += safe ? c : QLatin1Char('_');
     }
     return name;
+}
+
+/// `name`, or with a number where another id's file has it already ("a/b" and "a_b" are written alike).
+QString unusedName(const QString& name, QSet<QString>& used) {
+    QString unused = name;
+    for (int number = 2; used.contains(unused); ++number) {
+        unused = name + QLatin1Char('-') + QString::number(number);
+    }
+    used.insert(unused);
+    return unused;
 }
 
 struct NamedChart {
@@ -50,8 +63,10 @@ Expected<QStringList> writeCharts(const storage::CampaignSummary& summary, const
                                   const QString& format) {
     QStringList files;
     for (const NamedChart& chart : charts) {
-        const QString file =
-            QDir(folder).filePath(QStringLiteral("%1.%2").arg(QLatin1String(chart.name), format));
+        // The requests behind the latency chart are exported as latency.csv.
+        const bool taken = chart.kind == ui::ChartKind::Latency && format == QLatin1String("csv");
+        const QString file = QDir(folder).filePath(
+            QLatin1String(chart.name) + (taken ? QStringLiteral("-chart.") : QStringLiteral(".")) + format);
         if (const auto saved = written(ui::saveChart(file, summary, chart.kind)); !saved) {
             return tl::unexpected(saved.error());
         }
@@ -70,13 +85,16 @@ Expected<> writeHtmlReport(const storage::CampaignSummary& summary, const QStrin
 Expected<QStringList> writeSamples(storage::Reader& reader, const storage::CampaignSummary& summary,
                                    const QString& folder, bool results) {
     QStringList files;
+    QSet<QString> used;
     for (const storage::RunSummary& run : summary.runs) {
         if (run.samplesStored == 0) {
             continue;
         }
-        const QString name = QStringLiteral("samples-%1-b%2.jsonl%3")
-                                 .arg(fileNamePart(run.run.schemeId), QString::number(run.run.batchSize),
-                                      results ? QStringLiteral("_results.jsonl") : QString());
+        const QString name =
+            unusedName(QStringLiteral("samples-%1-b%2")
+                           .arg(fileNamePart(run.run.schemeId), QString::number(run.run.batchSize)),
+                       used) +
+            QStringLiteral(".jsonl") + (results ? QStringLiteral("_results.jsonl") : QString());
         const QString file = QDir(folder).filePath(name);
         const auto lines = results ? storage::exportResults(reader.repositories, run.run.id, file)
                                    : storage::exportSamples(reader.repositories, run.run.id, file);

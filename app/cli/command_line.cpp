@@ -2,6 +2,7 @@
 #include "app/cli/command_line.h"
 
 #include "app/cli/commands.h"
+#include "app/cli/output.h"
 
 namespace quantscope::cli {
 namespace {
@@ -21,7 +22,7 @@ struct Executor {
 } // namespace
 
 int execute(const Command& command) {
-    return std::visit(Executor{}, command);
+    return exitCodeAfterOutput(std::visit(Executor{}, command));
 }
 
 } // namespace quantscope::cli

@@ -4,6 +4,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/output.h"
 #include "app/cli/stored_campaign.h"
+#include "engine/files/output_file.h"
 
 #include <QFileInfo>
 
@@ -59,7 +60,9 @@ int writeReport(const ReportOptions& options) {
     if (const auto saved = writeHtmlReport(*summary, options.outFile, options.database); !saved) {
         return fail(saved.error());
     }
-    print(options.outFile + QLatin1Char('\n'));
+    if (!is_standard_output(options.outFile.toStdString())) {
+        print(options.outFile + QLatin1Char('\n'));
+    }
     return 0;
 }
 

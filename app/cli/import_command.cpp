@@ -26,7 +26,7 @@ Expected<storage::Imported> importFile(const ImportOptions& options) {
         return tl::unexpected(database.error());
     }
     return campaign::appExpected(
-        storage::importSampleFile(**database, campaignId, options.file, options.name));
+        storage::importSampleFile(**database, campaignId, options.file, {options.name, options.strict}));
 }
 
 } // namespace
@@ -36,11 +36,13 @@ int importSamples(const ImportOptions& options) {
     if (!imported) {
         return fail(imported.error());
     }
-    print(QStringLiteral("%1: %2 samples imported into campaign %3, %4 of them scored.\n")
-              .arg(imported->run.schemeId)
-              .arg(imported->samples)
-              .arg(imported->run.campaignId)
-              .arg(imported->scored));
+    for (const QString& note : imported->notes) {
+        printNote(note);
+    }
+    print(imported->run.schemeId +
+          QStringLiteral(": %1 samples imported into campaign %2, %3 of them scored.\n")
+              .arg(QString::number(imported->samples), QString::number(imported->run.campaignId),
+                   QString::number(imported->scored)));
     return 0;
 }
 

@@ -63,8 +63,9 @@ struct ReportOptions {
 struct ScoreOptions {
     QString problems;
     QString samples;
-    QString outFile; ///< empty: SAMPLES_results.jsonl
-    int threads = 0; ///< 0: one a core
+    QString outFile;     ///< empty: SAMPLES_results.jsonl
+    int threads = 0;     ///< 0: one a core
+    bool strict = false; ///< a line that is no sample is an error
     bool json = false;
     QString python; ///< empty: the usual one
 };
@@ -74,6 +75,7 @@ struct ImportOptions {
     storage::Id campaignId = 0;
     QString file;
     QString name;
+    bool strict = false; ///< a line that is no sample is an error
 };
 
 using Command = std::variant<WindowOptions, RunOptions, ListOptions, ShowOptions, CompareOptions,

@@ -103,7 +103,8 @@ QString progressBar(const storage::Progress& progress, int width) {
 }
 
 QString measureLine(const campaign::RunRecord& run, campaign::Measure measure) {
-    const QString name = QStringLiteral("%1, batch %2").arg(run.run.schemeId).arg(run.run.batchSize);
+    const QString name =
+        QStringLiteral("%1, batch %2").arg(run.run.schemeId, QString::number(run.run.batchSize));
     const bool isEval = measure == campaign::Measure::Eval;
     const storage::RunStatus status = isEval ? run.run.evalStatus : run.run.latencyStatus;
     const QString what = isEval ? QStringLiteral("problems") : QStringLiteral("latency");
@@ -116,9 +117,10 @@ QString measureLine(const campaign::RunRecord& run, campaign::Measure measure) {
     if (!isEval) {
         return QStringLiteral("%1: latency measured").arg(name);
     }
-    return run.scored > 0
-               ? QStringLiteral("%1: %2 of %3 samples passed").arg(name).arg(run.passed).arg(run.scored)
-               : QStringLiteral("%1: %2 samples stored, unscored").arg(name).arg(run.samples.size());
+    return run.scored > 0 ? QStringLiteral("%1: %2 of %3 samples passed")
+                                .arg(name, QString::number(run.passed), QString::number(run.scored))
+                          : QStringLiteral("%1: %2 samples stored, unscored")
+                                .arg(name, QString::number(run.samples.size()));
 }
 
 } // namespace quantscope::cli

@@ -4,8 +4,8 @@
 #include "app/cli/output.h"
 #include "engine/eval/canonical_check.h"
 #include "engine/eval/score.h"
+#include "engine/files/output_file.h"
 
-#include <QFileInfo>
 #include <QThread>
 
 #include <algorithm>
@@ -48,22 +48,33 @@ QJsonObject reportJson(const eval::ScoreReport& report) {
             {QStringLiteral("errors"), report.errors},
             {QStringLiteral("unscored"), report.unscored},
             {QStringLiteral("unjudged_problems"), report.unjudged_problems},
+            {QStringLiteral("set_aside"), static_cast<qint64>(report.set_aside.lines)},
             {QStringLiteral("pass_at_k"), passAtK}};
 }
 
-void printReport(const eval::ScoreReport& report) {
-    print(QStringLiteral("%1/%2 passed (%3 failed, %4 timed out, %5 ended early, %6 unscored)\n")
-              .arg(report.passed)
-              .arg(report.samples)
-              .arg(report.failed)
-              .arg(report.timed_out)
-              .arg(report.errors)
-              .arg(report.unscored));
+QString reportText(const eval::ScoreReport& report) {
+    QString text = QStringLiteral("%1/%2 passed (%3 failed, %4 timed out, %5 ended early, %6 unscored)\n")
+                       .arg(report.passed)
+                       .arg(report.samples)
+                       .arg(report.failed)
+                       .arg(report.timed_out)
+                       .arg(report.errors)
+                       .arg(report.unscored);
     for (const auto& [k, value] : report.pass_at_k) {
-        print(QStringLiteral("pass@%1: %2 %\n")
-                  .arg(QString::number(k), QString::number(value * 100.0, 'f', 2)));
+        text +=
+            QStringLiteral("pass@%1: %2 %\n").arg(QString::number(k), QString::number(value * 100.0, 'f', 2));
     }
-    print(QStringLiteral("Results: %1\n").arg(QString::fromStdString(report.results_file.string())));
+    return text;
+}
+
+/// Results on stdout have it for themselves: the figures go to stderr then.
+void printReport(const eval::ScoreReport& report) {
+    if (is_standard_output(report.results_file)) {
+        printNote(reportText(report).trimmed());
+    } else {
+        print(reportText(report) +
+              QStringLiteral("Results: %1\n").arg(QString::fromStdString(report.results_file.string())));
+    }
 }
 
 } // namespace
@@ -73,12 +84,6 @@ int scoreSamples(const ScoreOptions& options) {
     if (!file) {
         return fail(file.error(), options.json);
     }
-    if (!QFileInfo(options.samples).isFile()) {
-        return fail(Error{ErrorCode::bad_input,
-                          QStringLiteral("There is no samples file %1.").arg(options.samples).toStdString(),
-                          "Give a file of {task_id, completion} lines, .jsonl or .jsonl.gz."},
-                    options.json);
-    }
     const auto problems = eval::read_problems(file->toStdString());
     if (!problems) {
         return fail(problems.error(), options.json);
@@ -86,6 +91,7 @@ int scoreSamples(const ScoreOptions& options) {
     eval::ScoreOptions scoring;
     scoring.pool.threads = options.threads > 0 ? options.threads : std::max(1, QThread::idealThreadCount());
     scoring.results_file = options.outFile.toStdString();
+    scoring.strict = options.strict;
     scoring.on_check = [](int done, int total) { showProgress("canonical solutions checked", done, total); };
     scoring.on_progress = [](int done, int total) { showProgress("samples scored", done, total); };
     scoring.canonical_cache = eval::canonical_check_cache();
@@ -99,6 +105,7 @@ int scoreSamples(const ScoreOptions& options) {
     scoring.cancel = &cancelled;
     std::signal(SIGINT, onInterrupt);
     std::signal(SIGTERM, onInterrupt);
+    std::signal(SIGHUP, onInterrupt); // a closed terminal: leave nothing half-written
     const auto report = eval::score_samples(*problems, options.samples.toStdString(), scoring);
     if (!report) {
         return fail(report.error(), options.json);

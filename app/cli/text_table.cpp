@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/text_table.h"
 
+#include "storage/csv.h"
+
 #include <algorithm>
 
 namespace quantscope::cli {
@@ -54,31 +56,23 @@ QString TextTable::toText() const {
 }
 
 QString TextTable::toCsv() const {
-    QStringList header;
-    for (const Column& column : columns_) {
-        header << csvField(column.title);
-    }
-    QString text = header.join(QLatin1Char(',')) + QStringLiteral("\r\n");
-    for (const QStringList& row : rows_) {
+    QByteArray text;
+    const auto add = [&text](const QStringList& row) {
         QStringList fields;
         for (const QString& cell : row) {
-            fields << csvField(cell);
+            fields << storage::csvText(cell);
         }
-        text += fields.join(QLatin1Char(',')) + QStringLiteral("\r\n");
+        text += storage::csvLine(fields);
+    };
+    QStringList header;
+    for (const Column& column : columns_) {
+        header << column.title;
     }
-    return text;
-}
-
-QString csvField(const QString& text) {
-    const bool quote = std::any_of(text.begin(), text.end(), [](QChar c) {
-        return c == QLatin1Char(',') || c == QLatin1Char('"') || c == QLatin1Char('\n') ||
-               c == QLatin1Char('\r');
-    });
-    if (!quote) {
-        return text;
+    add(header);
+    for (const QStringList& row : rows_) {
+        add(row);
     }
-    return QLatin1Char('"') + QString(text).replace(QLatin1Char('"'), QStringLiteral("\"\"")) +
-           QLatin1Char('"');
+    return QString::fromUtf8(text);
 }
 
 } // namespace quantscope::cli

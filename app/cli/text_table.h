@@ -17,7 +17,7 @@ class TextTable {
     void addRow(const QStringList& cells); ///< missing cells are empty
 
     [[nodiscard]] QString toText() const; ///< each line ends with '\n', none with spaces
-    [[nodiscard]] QString toCsv() const;  ///< RFC 4180
+    [[nodiscard]] QString toCsv() const;  ///< storage/csv.h
     [[nodiscard]] bool isEmpty() const { return rows_.isEmpty(); }
 
   private:
@@ -28,8 +28,5 @@ class TextTable {
     QList<Column> columns_;
     QList<QStringList> rows_;
 };
-
-/// A field as RFC 4180 wants it: quoted when it holds a comma, a quote or a line break.
-QString csvField(const QString& text);
 
 } // namespace quantscope::cli

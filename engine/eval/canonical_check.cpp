@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/eval/canonical_check.h"
 
-#include "engine/eval/atomic_file.h"
+#include "engine/files/output_file.h"
 
 #include <algorithm>
 #include <array>
@@ -63,7 +63,7 @@ class Remembered {
             return;
         std::error_code ec;
         std::filesystem::create_directories(file_.parent_path(), ec);
-        auto file = AtomicFile::create(file_);
+        auto file = OutputFile::create(file_);
         if (!file)
             return;
         for (const auto& [key, judging] : passes_) {

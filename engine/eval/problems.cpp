@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/eval/problems.h"
 
-#include "engine/eval/jsonl.h"
+#include "engine/files/input_file.h"
+#include "engine/json/json_fields.h"
+#include "engine/json/json_lines.h"
 
 #include <algorithm>
 #include <array>
@@ -28,30 +30,25 @@ bool is_name_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
+constexpr JsonLimits limits{64, std::size_t{1} << 26, JsonDialect::python, format_hint};
+
 Expected<Problem> parse_problem(std::string_view line, const std::string& where) {
-    auto object = parse_object(line, where);
+    const auto object = parse_json_object(line, where, limits);
     if (!object)
         return tl::unexpected(object.error());
     Problem problem;
-    const std::array<std::pair<const char*, std::string Problem::*>, 5> keys = {
-        {{"task_id", &Problem::task_id},
-         {"prompt", &Problem::prompt},
-         {"entry_point", &Problem::entry_point},
-         {"canonical_solution", &Problem::canonical_solution},
-         {"test", &Problem::test}}};
-    for (const auto& [key, member] : keys) {
-        auto text = take_string(*object, key, where);
-        if (!text)
-            return tl::unexpected(text.error());
-        problem.*member = std::move(*text);
-    }
-    if (problem.task_id.empty())
-        return make_error(ErrorCode::bad_input, fmt::format("{}: \"task_id\" is empty", where));
-    if (!is_python_identifier(problem.entry_point)) {
-        return make_error(ErrorCode::bad_input,
-                          fmt::format("{}: \"entry_point\" must be a Python function name, found \"{}\"",
-                                      where, problem.entry_point.substr(0, 60)));
-    }
+    JsonFields fields(*object, where, {}, format_hint);
+    fields.text("task_id", problem.task_id);
+    fields.text("prompt", problem.prompt);
+    fields.text("entry_point", problem.entry_point);
+    fields.text("canonical_solution", problem.canonical_solution);
+    fields.text("test", problem.test);
+    if (fields.result() && problem.task_id.empty())
+        fields.fail("task_id", "a name", &object->at("task_id"));
+    if (fields.result() && !is_python_identifier(problem.entry_point))
+        fields.fail("entry_point", "a Python function name", &object->at("entry_point"));
+    if (!fields.result())
+        return tl::unexpected(fields.result().error());
     return problem;
 }
 
@@ -71,14 +68,14 @@ Expected<std::vector<Problem>> read_problems(const std::filesystem::path& file) 
         const auto [it, fresh] = line_of_task.emplace(problem->task_id, number);
         if (!fresh) {
             return make_error(ErrorCode::bad_input,
-                              fmt::format("{}: task_id \"{}\" was already used on line {}", where,
+                              fmt::format("{}: task_id \"{}\" was already used on line {}.", where,
                                           problem->task_id, it->second));
         }
         problems.push_back(std::move(*problem));
         return {};
     });
     if (walked && problems.empty())
-        walked = make_error(ErrorCode::bad_input, fmt::format("{}: holds no problem", file.string()));
+        walked = make_error(ErrorCode::bad_input, fmt::format("{}: holds no problem.", file.string()));
     if (!walked) {
         Error error = walked.error();
         if (error.hint.empty())

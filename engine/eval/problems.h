@@ -21,10 +21,14 @@ struct Problem {
     std::string test;               ///< defines `check(candidate)`
 };
 
+/// Largest unpacked problem file: HumanEval is 0.2 MiB, and a 256 KiB gzip bomb unpacks to this.
+inline constexpr std::size_t max_problem_file_bytes = std::size_t{256} << 20;
+
 /// Reads a problem file, `.jsonl` or gzip-compressed (told by its magic, not by its name), in file order.
-/// Blank lines are skipped. Errors (bad_input, io) name file, line and key: broken JSON, a missing key, a
-/// value that is not a string, an empty or repeated task_id, an entry_point that is no identifier, no problem
-/// at all, truncated or oversized (256 MiB unpacked) compression.
+/// Blank lines are skipped; other keys may hold whatever Python writes. Errors (bad_input, io) name file,
+/// line and key: broken JSON, a missing key, a value that is not a string, an empty or repeated task_id, an
+/// entry_point that is no identifier, no problem at all, truncated or oversized (256 MiB unpacked)
+/// compression.
 [[nodiscard]] Expected<std::vector<Problem>> read_problems(const std::filesystem::path& file);
 
 /// Identity of a problem list for resume: XXH3-128 over task_id, prompt, entry_point and test of each problem

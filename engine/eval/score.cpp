@@ -1,63 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/eval/score.h"
 
-#include "engine/eval/atomic_file.h"
 #include "engine/eval/canonical_check.h"
-#include "engine/eval/jsonl.h"
 #include "engine/eval/pass_at_k.h"
+#include "engine/files/input_file.h"
+#include "engine/files/output_file.h"
+#include "engine/json/python_json.h"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <set>
-#include <unordered_map>
 
 namespace quantscope::eval {
 namespace {
 
 struct Sample {
-    std::string_view line; ///< into the file's text
+    std::string_view line; ///< into the file's text; empty: the file has no object for it
     std::size_t problem = 0;
-    std::string completion;
+    std::string code;
+    bool whole_program = false;
+    bool missing = false;
     Verdict verdict;
 };
 
-Expected<std::vector<Sample>> parse_samples(const std::vector<Problem>& problems, const std::string& file,
-                                            const std::string& text) {
-    std::unordered_map<std::string_view, std::size_t> index;
-    for (std::size_t i = 0; i < problems.size(); ++i)
-        index.emplace(problems[i].task_id, i);
-    std::vector<Sample> samples;
-    auto walked = for_each_line(text, [&](std::string_view line, std::size_t number) -> Expected<> {
-        const std::string where = fmt::format("{}, line {}", file, number);
-        auto object = parse_object(line, where);
-        if (!object)
-            return tl::unexpected(object.error());
-        auto task = take_string(*object, "task_id", where);
-        if (!task)
-            return tl::unexpected(task.error());
-        auto completion = take_string(*object, "completion", where);
-        if (!completion)
-            return tl::unexpected(completion.error());
-        const auto known = index.find(*task);
-        if (known == index.end()) {
-            return make_error(
-                ErrorCode::bad_input,
-                fmt::format("{}: task_id \"{}\" is not in the problem file", where, task->substr(0, 80)),
-                "Score samples against the problem file that they were generated from.");
-        }
-        samples.push_back({line, known->second, std::move(*completion), {}});
-        return {};
-    });
-    if (walked && samples.empty())
-        walked = make_error(ErrorCode::bad_input, fmt::format("{}: holds no sample", file));
-    if (!walked) {
-        Error error = walked.error();
-        if (error.hint.empty())
-            error.hint =
-                "Samples files have one JSON object a line with the string keys task_id and completion.";
-        return tl::unexpected(std::move(error));
-    }
-    return samples;
+struct Samples {
+    std::vector<Sample> list;
+    samples::ReadReport report;
+};
+
+samples::TaskNames names_of(const std::vector<Problem>& problems) {
+    std::vector<std::string> names;
+    names.reserve(problems.size());
+    for (const Problem& problem : problems)
+        names.push_back(problem.task_id);
+    return samples::TaskNames(std::move(names));
+}
+
+Expected<Samples> parse_samples(const std::vector<Problem>& problems, const std::string& file,
+                                const std::string& text) {
+    Samples read;
+    auto report = samples::read_samples(
+        text, file, names_of(problems), [&](samples::FileSample sample, const nlohmann::json&) -> Expected<> {
+            if (!sample.task) {
+                return make_error(ErrorCode::bad_input,
+                                  fmt::format("{}: task_id \"{}\" is not in the problem file.", sample.where,
+                                              clean_text(sample.task_id, 80)),
+                                  "Score samples against the problem file that they were generated from.");
+            }
+            read.list.push_back({sample.line,
+                                 *sample.task,
+                                 std::move(sample.code),
+                                 sample.whole_program,
+                                 sample.missing,
+                                 {}});
+            return {};
+        });
+    if (!report)
+        return tl::unexpected(report.error());
+    read.report = *std::move(report);
+    return read;
+}
+
+/// What a whole program is judged with: it has the prompt already.
+Problem without_prompt(Problem problem) {
+    problem.canonical_solution.insert(0, problem.prompt); // which the test's own names come from
+    problem.prompt.clear();
+    return problem;
 }
 
 /// Of the problems that have samples; the others count as judged.
@@ -94,9 +103,18 @@ bool run_all(VerdictPool& pool, const std::vector<Problem>& problems, const std:
             options.on_progress(total - static_cast<int>(pending), total);
     };
     for (Sample& sample : samples) {
-        pool.submit(
-            problems[sample.problem], sample.completion,
-            [&sample](const Verdict& verdict) { sample.verdict = verdict; }, checks[sample.problem]);
+        const Problem& problem = problems[sample.problem];
+        const ProblemCheck& check = checks[sample.problem];
+        if (sample.missing && check.judging) {
+            sample.verdict.kind = VerdictKind::failed;
+            sample.verdict.detail = "no completion: the samples file says null";
+            continue;
+        }
+        const auto keep = [&sample](const Verdict& verdict) { sample.verdict = verdict; };
+        if (sample.whole_program)
+            pool.submit(without_prompt(problem), sample.code, keep, check);
+        else
+            pool.submit(problem, sample.code, keep, check);
     }
     while (!pool.wait_idle(std::chrono::milliseconds(100))) {
         if (options.cancel != nullptr && *options.cancel)
@@ -118,16 +136,31 @@ std::string result_text(const Verdict& verdict) {
     return "failed: " + verdict.detail;
 }
 
-Expected<> write_results(const std::vector<Sample>& samples, AtomicFile file) {
+/// The sample's object with all that it says, as it says it (numbers that no double holds, NaN), and the
+/// verdict last.
+std::string result_line(const Sample& sample, const Problem& problem) {
+    const auto text = [](const std::string& value) {
+        return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+    };
+    std::string line = "{";
+    for (const JsonMember& member : json_members(sample.line)) {
+        if (member.key != R"("result")" && member.key != R"("passed")")
+            line.append(member.key).append(": ").append(member.value).append(", ");
+    }
+    std::replace(line.begin(), line.end(), '\r', ' '); // white space here, a line end to other tools
+    if (sample.line.empty()) {
+        line += fmt::format(R"("task_id": {}, "{}": {}, )", text(problem.task_id),
+                            sample.whole_program ? "solution" : "completion",
+                            sample.missing ? "null" : text(sample.code));
+    }
+    return line + fmt::format("\"result\": {}, \"passed\": {}}}\n", text(result_text(sample.verdict)),
+                              sample.verdict.kind == VerdictKind::passed);
+}
+
+Expected<> write_results(const std::vector<Problem>& problems, const std::vector<Sample>& samples,
+                         OutputFile file) {
     for (const Sample& sample : samples) {
-        auto object = parse_object(sample.line, "samples");
-        if (!object)
-            return tl::unexpected(object.error());
-        (*object)["result"] = result_text(sample.verdict);
-        (*object)["passed"] = sample.verdict.kind == VerdictKind::passed;
-        const std::string line =
-            object->dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-        if (auto written = file.write(line); !written)
+        if (auto written = file.write(result_line(sample, problems[sample.problem])); !written)
             return written;
     }
     return file.commit();
@@ -185,32 +218,40 @@ std::filesystem::path results_file_for(const std::filesystem::path& samples) {
 
 Expected<ScoreReport> score_samples(const std::vector<Problem>& problems,
                                     const std::filesystem::path& samples_file, const ScoreOptions& options) {
-    const auto text = read_text_file(samples_file, max_sample_file_bytes);
+    const auto text = read_text_file(samples_file, samples::max_samples_bytes);
     if (!text)
         return tl::unexpected(text.error());
     auto samples = parse_samples(problems, samples_file.string(), *text);
     if (!samples)
         return tl::unexpected(samples.error());
+    const std::string aside = samples::set_aside_sentence(samples->report.set_aside, samples_file.string());
+    if (options.strict && !aside.empty())
+        return make_error(ErrorCode::bad_input, aside, "Mend these lines, or leave out --strict.");
     const auto results_file =
         options.results_file.empty() ? results_file_for(samples_file) : options.results_file;
-    auto results = AtomicFile::create(results_file);
+    auto results = OutputFile::create(results_file);
     if (!results)
         return tl::unexpected(results.error());
     auto sandbox = Sandbox::open(options.sandbox);
     if (!sandbox)
         return tl::unexpected(sandbox.error());
     VerdictPool pool(*sandbox, options.pool); // its threads end before `samples` does
-    const auto checks = check_attempted(pool, *sandbox, problems, *samples, options);
-    if (!checks || !run_all(pool, problems, *checks, *samples, options))
-        return make_error(ErrorCode::cancelled, "scoring was cancelled; no results were written");
-    if (auto written = write_results(*samples, std::move(*results)); !written)
+    const auto checks = check_attempted(pool, *sandbox, problems, samples->list, options);
+    if (!checks || !run_all(pool, problems, *checks, samples->list, options))
+        return make_error(ErrorCode::cancelled, "Scoring was cancelled; no results were written.");
+    if (auto written = write_results(problems, samples->list, std::move(*results)); !written)
         return tl::unexpected(written.error());
-    ScoreReport report = summarize(problems, *samples);
+    ScoreReport report = summarize(problems, samples->list);
     report.unjudged_problems = static_cast<int>(std::count_if(
         checks->begin(), checks->end(), [](const ProblemCheck& check) { return !check.judging; }));
     if (std::string sentence = unjudged_sentence(*checks); !sentence.empty())
         report.warnings.push_back(std::move(sentence));
     report.results_file = results_file;
+    report.set_aside = samples->report.set_aside;
+    if (!aside.empty())
+        report.warnings.insert(report.warnings.begin(), aside);
+    for (const std::string& note : samples->report.notes)
+        report.warnings.push_back(samples_file.string() + ": " + note);
     return report;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/config.h"
 
+#include "engine/json/json_fields.h"
 #include "engine/model/eos_ids.h"
-#include "engine/model/json_reader.h"
 #include "engine/model/mapped_file.h"
 #include "engine/model/model_folder.h"
 

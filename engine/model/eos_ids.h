@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "engine/model/json_reader.h"
+#include "engine/json/json_fields.h"
 
 #include <vector>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/tokenizer_json.h"
 
+#include "engine/json/json_fields.h"
 #include "engine/model/bpe/added_tokens.h"
 #include "engine/model/bpe/decoder.h"
 #include "engine/model/bpe/merge_model.h"
@@ -8,7 +9,6 @@
 #include "engine/model/bpe/post_processor.h"
 #include "engine/model/bpe/pre_tokenizer.h"
 #include "engine/model/bpe/unicode.h"
-#include "engine/model/json_reader.h"
 #include "engine/model/mapped_file.h"
 
 #include <algorithm>

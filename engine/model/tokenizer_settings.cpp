@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/tokenizer_settings.h"
 
-#include "engine/model/json_reader.h"
+#include "engine/json/json_fields.h"
 #include "engine/model/mapped_file.h"
 
 #include <algorithm>

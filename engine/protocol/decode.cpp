@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/protocol/codec.h"
-#include "engine/protocol/field_reader.h"
+#include "engine/protocol/message_object.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -9,10 +9,10 @@
 namespace quantscope::protocol {
 namespace {
 
-using Need = FieldReader::Need;
-constexpr std::int64_t kMany = FieldReader::kIntMax;
+using Need = JsonFields::Need;
+constexpr std::int64_t kMany = JsonFields::int_max;
 
-void read(FieldReader& in, Device& out) {
+void read(JsonFields& in, Device& out) {
     in.text("id", out.id);
     in.text("backend", out.backend);
     in.text("name", out.name);
@@ -20,7 +20,7 @@ void read(FieldReader& in, Device& out) {
     in.text("detail", out.detail, Need::optional);
 }
 
-void read(FieldReader& in, SchemeInfo& out) {
+void read(JsonFields& in, SchemeInfo& out) {
     in.text("id", out.id);
     in.text("label", out.label);
     in.text("summary", out.summary, Need::optional);
@@ -30,13 +30,13 @@ void read(FieldReader& in, SchemeInfo& out) {
     in.texts("backends", out.backends);
 }
 
-void read(FieldReader& in, ProblemText& out) {
+void read(JsonFields& in, ProblemText& out) {
     in.text("task_id", out.task_id);
     in.text("prompt", out.prompt);
     in.text("entry_point", out.entry_point);
 }
 
-void read(FieldReader& in, LatencyTimes& out) {
+void read(JsonFields& in, LatencyTimes& out) {
     in.integer("request", out.request, 0, kMany);
     in.integer("prompt_tokens", out.prompt_tokens, 0, kMany);
     in.integer("output_tokens", out.output_tokens, 0, kMany);
@@ -46,11 +46,11 @@ void read(FieldReader& in, LatencyTimes& out) {
 }
 
 template<class T>
-void read_list(FieldReader& in, const char* key, std::vector<T>& out) {
-    in.objects(key, [&](FieldReader& item) { read(item, out.emplace_back()); });
+void read_list(JsonFields& in, const char* key, std::vector<T>& out) {
+    in.objects(key, [&](JsonFields& item) { read(item, out.emplace_back()); });
 }
 
-void read(FieldReader& in, HelloEvent& out) {
+void read(JsonFields& in, HelloEvent& out) {
     in.integer("protocol", out.protocol, 0, kMany);
     if (out.protocol != kVersion) {
         return; // another version may look otherwise; the reader of the stream refuses it by name
@@ -59,23 +59,23 @@ void read(FieldReader& in, HelloEvent& out) {
     in.text("git", out.git, Need::optional);
     read_list(in, "devices", out.devices);
     read_list(in, "schemes", out.schemes);
-    in.object("sandbox", [&](FieldReader& sandbox) {
+    in.object("sandbox", [&](JsonFields& sandbox) {
         sandbox.boolean("available", out.sandbox.available);
         sandbox.text("message", out.sandbox.message, Need::optional);
         sandbox.text("hint", out.sandbox.hint, Need::optional);
     });
     in.object(
         "host",
-        [&](FieldReader& host) {
+        [&](JsonFields& host) {
             host.text("os", out.host.os, Need::optional);
             host.text("cpu", out.host.cpu, Need::optional);
         },
         Need::optional);
 }
 
-void read(FieldReader& in, LoadedEvent& out) {
+void read(JsonFields& in, LoadedEvent& out) {
     in.text("model_hash", out.model_hash);
-    in.object("model", [&](FieldReader& model) {
+    in.object("model", [&](JsonFields& model) {
         model.text("name", out.model.name);
         model.integer64("parameters", out.model.parameters);
         model.integer("layers", out.model.layers, 0, kMany);
@@ -83,18 +83,18 @@ void read(FieldReader& in, LoadedEvent& out) {
         model.integer("vocab_size", out.model.vocab_size, 0, kMany);
         model.integer("context_length", out.model.context_length, 0, kMany);
     });
-    in.object("device", [&](FieldReader& device) { read(device, out.device); });
+    in.object("device", [&](JsonFields& device) { read(device, out.device); });
     in.texts("schemes", out.schemes);
     in.texts("notices", out.notices, Need::optional);
 }
 
-void read(FieldReader& in, PhaseEvent& out) {
+void read(JsonFields& in, PhaseEvent& out) {
     in.text("run", out.run, Need::optional);
     in.text("phase", out.phase);
     in.text("text", out.text, Need::optional);
 }
 
-void read(FieldReader& in, ProgressEvent& out) {
+void read(JsonFields& in, ProgressEvent& out) {
     in.text("run", out.run);
     in.text_of("measure", out.measure, {"eval", "latency"});
     in.integer("done", out.done, 0, kMany);
@@ -107,7 +107,7 @@ void read(FieldReader& in, ProgressEvent& out) {
     in.number("tokens_per_s", out.tokens_per_s, Need::optional);
 }
 
-void read(FieldReader& in, ProblemsEvent& out) {
+void read(JsonFields& in, ProblemsEvent& out) {
     in.text("run", out.run);
     in.text("problems_hash", out.problems_hash);
     in.integer("count", out.count, 0, kMany);
@@ -116,7 +116,7 @@ void read(FieldReader& in, ProblemsEvent& out) {
     in.text("notice", out.notice, Need::optional);
 }
 
-void read(FieldReader& in, SampleEvent& out) {
+void read(JsonFields& in, SampleEvent& out) {
     in.text("run", out.run);
     in.text("task_id", out.task_id);
     in.integer("sample_index", out.sample_index, 0, kMany);
@@ -130,22 +130,22 @@ void read(FieldReader& in, SampleEvent& out) {
     in.number("total_ms", out.total_ms);
 }
 
-void read(FieldReader& in, LatencyEvent& out) {
+void read(JsonFields& in, LatencyEvent& out) {
     in.text("run", out.run);
     in.integer("round", out.round, 0, kMany);
     read_list(in, "requests", out.requests);
 }
 
-void read(FieldReader& in, MetricEvent& out) {
+void read(JsonFields& in, MetricEvent& out) {
     in.text("run", out.run);
     in.named_numbers("values", out.values);
 }
 
-void read(FieldReader& in, TelemetryEvent& out) {
+void read(JsonFields& in, TelemetryEvent& out) {
     in.named_numbers("values", out.values);
 }
 
-void read(FieldReader& in, ErrorEvent& out) {
+void read(JsonFields& in, ErrorEvent& out) {
     in.text("run", out.run, Need::optional);
     in.text("scheme", out.scheme, Need::optional);
     std::string code;
@@ -156,17 +156,17 @@ void read(FieldReader& in, ErrorEvent& out) {
     in.boolean("fatal", out.fatal, Need::optional);
 }
 
-void read(FieldReader& in, DoneEvent& out) {
+void read(JsonFields& in, DoneEvent& out) {
     in.text("run", out.run);
     in.text_of("measure", out.measure, {"eval", "latency"});
     in.text_of("status", out.status, {"ok", "cancelled", "failed"});
 }
 
-void read(FieldReader& /*in*/, PongEvent& /*out*/) {}
-void read(FieldReader& /*in*/, HeartbeatEvent& /*out*/) {}
+void read(JsonFields& /*in*/, PongEvent& /*out*/) {}
+void read(JsonFields& /*in*/, HeartbeatEvent& /*out*/) {}
 
 template<class T>
-EventBody read_as(FieldReader& in) {
+EventBody read_as(JsonFields& in) {
     T body;
     read(in, body);
     return body;
@@ -174,7 +174,7 @@ EventBody read_as(FieldReader& in) {
 
 struct EventReader {
     const char* name;
-    EventBody (*read)(FieldReader&);
+    EventBody (*read)(JsonFields&);
 };
 
 constexpr EventReader kEventReaders[] = {
@@ -218,18 +218,18 @@ Expected<> check_version(std::int64_t version) {
 }
 
 Expected<Event> decode_event(std::string_view line) {
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = message_object(line);
     if (!object.is_object()) {
         return make_error(
             ErrorCode::bad_input,
             fmt::format("Expected an event (one JSON object a line), found {}.", excerpt(line)));
     }
-    FieldReader envelope(object, "event");
+    JsonFields envelope = message_fields(object, "event");
     std::string name;
     Event event;
     envelope.text("event", name);
     envelope.integer64("seq", event.seq);
-    if (auto status = envelope.status(); !status) {
+    if (const auto& status = envelope.result(); !status) {
         return tl::unexpected(status.error());
     }
     const auto* known = std::find_if(std::begin(kEventReaders), std::end(kEventReaders),
@@ -238,9 +238,9 @@ Expected<Event> decode_event(std::string_view line) {
         event.body = UnknownEvent{name};
         return event;
     }
-    FieldReader fields(object, fmt::format("event \"{}\" (seq {})", name, event.seq));
+    JsonFields fields = message_fields(object, fmt::format("event \"{}\" (seq {})", name, event.seq));
     event.body = known->read(fields);
-    if (auto status = fields.status(); !status) {
+    if (const auto& status = fields.result(); !status) {
         return tl::unexpected(status.error());
     }
     return event;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/limits/campaign_limits.h"
 #include "engine/protocol/codec.h"
-#include "engine/protocol/field_reader.h"
+#include "engine/protocol/message_object.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -8,60 +9,61 @@
 namespace quantscope::protocol {
 namespace {
 
-using Need = FieldReader::Need;
+using Need = JsonFields::Need;
 
-// Limits of what a request may ask for: far above sense, below what would overflow or exhaust memory.
-constexpr std::int64_t kMaxBatch = 1024;
-constexpr std::int64_t kMaxTokens = 1 << 20;
-constexpr std::int64_t kMaxSamples = 100000;
-constexpr std::int64_t kMaxRounds = 100000;
+constexpr std::uint64_t kMaxSamples = limits::samples_per_problem.high;
 constexpr std::size_t kMaxRunName = 200;
-constexpr std::size_t kMaxSkip = 10'000'000;
+constexpr std::size_t kMaxSkip = 1'000'000; // HumanEval at 1,000 samples has 164,000
+constexpr std::size_t kMaxSkipBytes = std::size_t{256} << 20;
 
-void read_run(FieldReader& in, std::string& run) {
+void in_range(JsonFields& in, const char* key, int& out, const limits::WholeRange& range) {
+    in.integer(key, out, range.low, range.high, Need::optional);
+}
+
+void read_run(JsonFields& in, std::string& run) {
     in.text("run", run);
     if (run.empty() || run.size() > kMaxRunName) {
         in.fail("run", fmt::format("1 to {} bytes of text", kMaxRunName));
     }
 }
 
-void read_some_text(FieldReader& in, const char* key, std::string& out) {
+void read_some_text(JsonFields& in, const char* key, std::string& out) {
     in.text(key, out);
     if (out.empty()) {
         in.fail(key, "text");
     }
 }
 
-void read(FieldReader& in, LoadRequest& out) {
+void read(JsonFields& in, LoadRequest& out) {
     read_some_text(in, "model", out.model);
     in.texts("schemes", out.schemes);
     in.text_of("backend", out.backend, {"auto", "cpu", "cuda"}, Need::optional);
-    in.integer("max_batch", out.max_batch, 1, kMaxBatch, Need::optional);
-    in.integer("context_length", out.context_length, 0, kMaxTokens, Need::optional);
+    in_range(in, "max_batch", out.max_batch, limits::batch_size);
+    in.integer("context_length", out.context_length, 0, limits::most_tokens, Need::optional);
     if (out.schemes.empty()) {
         in.fail("schemes", "at least one scheme");
     }
 }
 
-void read_sampling(FieldReader& in, Sampling& out) {
-    in.integer("samples", out.samples, 1, kMaxSamples, Need::optional);
+void read_sampling(JsonFields& in, Sampling& out) {
+    in_range(in, "samples", out.samples, limits::samples_per_problem);
     in.number("temperature", out.temperature, Need::optional);
     in.number("top_p", out.top_p, Need::optional);
     in.unsigned64("seed", out.seed, Need::optional);
-    in.integer("max_new_tokens", out.max_new_tokens, 1, kMaxTokens, Need::optional);
+    in_range(in, "max_new_tokens", out.max_new_tokens, limits::max_new_tokens);
     in.text_of("prompt_form", out.prompt_form, {"raw", "stripped", "auto"}, Need::optional);
-    if (!(out.temperature >= 0.0 && out.temperature <= 100.0)) {
+    if (!limits::temperature.contains(out.temperature)) {
         const Json found = out.temperature;
-        in.fail("temperature", "a number from 0 (greedy) to 100", &found);
+        in.fail("temperature", limits::temperature.words(), &found);
     }
-    if (!(out.top_p > 0.0 && out.top_p <= 1.0)) {
+    if (!limits::top_p.contains(out.top_p)) {
         const Json found = out.top_p;
-        in.fail("top_p", "a number above 0, at most 1", &found);
+        in.fail("top_p", limits::top_p.words(), &found);
     }
 }
 
 /// One entry of `skip`: [task_id, index] or [task_id, first, last].
-bool read_skip_entry(const Json& entry, std::vector<SampleKey>& out) {
+bool read_skip_entry(const Json& entry, std::vector<SampleKey>& out, std::size_t& bytes) {
     const bool shaped = entry.is_array() && (entry.size() == 2 || entry.size() == 3) &&
                         entry[0].is_string() && entry[1].is_number_unsigned() &&
                         entry[entry.size() - 1].is_number_unsigned();
@@ -73,31 +75,40 @@ bool read_skip_entry(const Json& entry, std::vector<SampleKey>& out) {
     if (first > last || last >= kMaxSamples || out.size() + (last - first + 1) > kMaxSkip) {
         return false;
     }
+    bytes += (last - first + 1) * (sizeof(SampleKey) + entry[0].get_ref<const std::string&>().size());
+    if (bytes > kMaxSkipBytes) {
+        return false;
+    }
     for (std::uint64_t index = first; index <= last; ++index) {
         out.push_back({entry[0].get<std::string>(), static_cast<int>(index)});
     }
     return true;
 }
 
-void read(FieldReader& in, EvalRequest& out) {
+void read(JsonFields& in, EvalRequest& out) {
     read_run(in, out.run);
     read_some_text(in, "scheme", out.scheme);
     read_some_text(in, "problems", out.problems);
-    in.integer("limit", out.limit, 0, FieldReader::kIntMax, Need::optional);
-    in.integer("batch_size", out.batch_size, 1, kMaxBatch, Need::optional);
+    in_range(in, "limit", out.limit, limits::problem_limit);
+    in_range(in, "batch_size", out.batch_size, limits::batch_size);
     in.object(
-        "sampling", [&](FieldReader& sampling) { read_sampling(sampling, out.sampling); }, Need::optional);
+        "sampling", [&](JsonFields& sampling) { read_sampling(sampling, out.sampling); }, Need::optional);
     if (const Json* skip = in.array("skip", Need::optional)) {
+        std::size_t bytes = 0;
         for (const Json& entry : *skip) {
-            if (!read_skip_entry(entry, out.skip)) {
-                return in.fail("skip", "entries [task_id, index] or [task_id, first, last]", &entry);
+            if (!read_skip_entry(entry, out.skip, bytes)) {
+                return in.fail("skip",
+                               fmt::format("entries [task_id, index] or [task_id, first, last], at most {} "
+                                           "samples in all",
+                                           kMaxSkip),
+                               &entry);
             }
         }
     }
 }
 
-void read(FieldReader& in, LatencyRequest& out) {
-    in.objects("cells", [&](FieldReader& cell) {
+void read(JsonFields& in, LatencyRequest& out) {
+    in.objects("cells", [&](JsonFields& cell) {
         LatencyCell& added = out.cells.emplace_back();
         read_run(cell, added.run);
         read_some_text(cell, "scheme", added.scheme);
@@ -105,22 +116,22 @@ void read(FieldReader& in, LatencyRequest& out) {
     if (out.cells.empty()) {
         in.fail("cells", "at least one cell");
     }
-    in.integer("batch_size", out.batch_size, 1, kMaxBatch, Need::optional);
-    in.integer("prompt_tokens", out.prompt_tokens, 1, kMaxTokens, Need::optional);
-    in.integer("output_tokens", out.output_tokens, 1, kMaxTokens, Need::optional);
-    in.integer("requests", out.requests, 1, kMaxRounds, Need::optional);
-    in.integer("first_round", out.first_round, 0, kMaxRounds, Need::optional);
+    in_range(in, "batch_size", out.batch_size, limits::batch_size);
+    in_range(in, "prompt_tokens", out.prompt_tokens, limits::latency_prompt_tokens);
+    in_range(in, "output_tokens", out.output_tokens, limits::latency_output_tokens);
+    in_range(in, "requests", out.requests, limits::latency_requests);
+    in.integer("first_round", out.first_round, 0, limits::latency_requests.high, Need::optional);
 }
 
-void read(FieldReader& in, CancelRequest& out) {
+void read(JsonFields& in, CancelRequest& out) {
     in.text("run", out.run, Need::optional);
 }
 
-void read(FieldReader& /*in*/, PingRequest& /*out*/) {}
-void read(FieldReader& /*in*/, ShutdownRequest& /*out*/) {}
+void read(JsonFields& /*in*/, PingRequest& /*out*/) {}
+void read(JsonFields& /*in*/, ShutdownRequest& /*out*/) {}
 
 template<class T>
-Request read_as(FieldReader& in) {
+Request read_as(JsonFields& in) {
     T request;
     read(in, request);
     return request;
@@ -128,7 +139,7 @@ Request read_as(FieldReader& in) {
 
 struct RequestReader {
     const char* name;
-    Request (*read)(FieldReader&);
+    Request (*read)(JsonFields&);
 };
 
 constexpr RequestReader kRequestReaders[] = {
@@ -140,22 +151,22 @@ constexpr RequestReader kRequestReaders[] = {
 } // namespace
 
 Expected<Request> decode_request(std::string_view line) {
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = message_object(line);
     if (!object.is_object()) {
         return make_error(ErrorCode::bad_input, "A request must be one JSON object on one line.",
                           "engine/protocol/README.md describes the requests.");
     }
-    FieldReader envelope(object, "request");
+    JsonFields envelope = message_fields(object, "request");
     std::string name;
     envelope.text("request", name);
-    if (auto status = envelope.status(); !status) {
+    if (const auto& status = envelope.result(); !status) {
         return tl::unexpected(status.error());
     }
     for (const RequestReader& reader : kRequestReaders) {
         if (name == reader.name) {
-            FieldReader fields(object, fmt::format("request \"{}\"", name));
+            JsonFields fields = message_fields(object, fmt::format("request \"{}\"", name));
             Request request = reader.read(fields);
-            if (auto status = fields.status(); !status) {
+            if (const auto& status = fields.result(); !status) {
                 return tl::unexpected(status.error());
             }
             return request;
@@ -163,12 +174,12 @@ Expected<Request> decode_request(std::string_view line) {
     }
     const Json shown = name.substr(0, 40);
     envelope.fail("request", "one of load, eval, latency, cancel, ping, shutdown", &shown);
-    return tl::unexpected(envelope.status().error());
+    return tl::unexpected(envelope.result().error());
 }
 
 RefusedRequest peek_request(std::string_view line) {
     RefusedRequest refused;
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = message_object(line);
     if (!object.is_object()) {
         return refused;
     }

@@ -2,7 +2,7 @@
 #include "engine/protocol/event_stream.h"
 
 #include "engine/base/printable.h"
-#include "engine/protocol/field_reader.h"
+#include "engine/protocol/message_object.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@ namespace {
 
 /// A line that we wrote ourselves: a terminal between us and the worker may send it back.
 bool is_echo(const std::string& line) {
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = message_object(line);
     return object.is_object() && object.contains("request") && !object.contains("event");
 }
 

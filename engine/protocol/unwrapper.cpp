@@ -2,7 +2,7 @@
 #include "engine/protocol/unwrapper.h"
 
 #include "engine/base/printable.h"
-#include "engine/protocol/field_reader.h"
+#include "engine/protocol/message_object.h"
 
 #include <fmt/format.h>
 
@@ -19,7 +19,7 @@ bool is_hello(const std::string& text) {
     if (text.find("hello") == std::string::npos) {
         return false;
     }
-    const Json object = Json::parse(text, nullptr, false);
+    const Json object = message_object(text);
     if (!object.is_object()) {
         return false;
     }

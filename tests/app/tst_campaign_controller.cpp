@@ -391,7 +391,8 @@ void CampaignControllerTest::withoutASandboxSamplesAreStoredUnscored() {
     QFile in(stream);
     QVERIFY(in.open(QIODevice::ReadOnly));
     QByteArray bytes = in.readAll();
-    bytes.replace("\"available\":true", "\"available\":false,\"hint\":\"Install bubblewrap.\"");
+    bytes.replace("\"available\":true,\"message\":\"\",\"hint\":\"\"",
+                  "\"available\":false,\"message\":\"\",\"hint\":\"Install bubblewrap.\"");
     bytes.replace("\"verdict\":\"passed\"", "\"verdict\":\"unscored\"")
         .replace("\"verdict\":\"failed\"", "\"verdict\":\"unscored\"");
     const QString path = fixture.folder.filePath(QStringLiteral("unscored.jsonl"));

@@ -171,8 +171,11 @@ void CliPartsTest::tablesAreAligned() {
 }
 
 void CliPartsTest::csvIsQuoted() {
-    QCOMPARE(csvField(QStringLiteral("plain")), QStringLiteral("plain"));
-    QCOMPARE(csvField(QStringLiteral("a,\"b\"")), QStringLiteral("\"a,\"\"b\"\"\""));
+    TextTable table;
+    table.addColumn(QStringLiteral("a,\"b\""));
+    for (const char* cell : {"plain", "-1.5", "=cmd()", "-cmd()"})
+        table.addRow({QString::fromLatin1(cell)});
+    QCOMPARE(table.toCsv(), QStringLiteral("\"a,\"\"b\"\"\"\r\nplain\r\n-1.5\r\n'=cmd()\r\n'-cmd()\r\n"));
 }
 
 void CliPartsTest::progressBarFitsItsWidth() {

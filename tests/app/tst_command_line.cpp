@@ -58,6 +58,7 @@ class CommandLineTest : public QObject {
     void badInputIsExitCode3_data();
     void badInputIsExitCode3();
     void usageIsExitCode2();
+    void aFullStandardOutputIsExitCode1();
     void noDisplayIsSaid();
     void failedRunIsExitCode1();
     void interruptIsExitCode4AndCanBeResumed();
@@ -181,7 +182,8 @@ void CommandLineTest::exportsOfEveryKind_data() {
     QTest::addColumn<QString>("format");
     QTest::addColumn<QString>("file");
     const auto row = [](const char* what, const char* format, const char* file) {
-        QTest::newRow(qPrintable(QStringLiteral("%1 %2").arg(QLatin1String(what), QLatin1String(format))))
+        QTest::newRow(qPrintable(
+            QStringLiteral("%1 %2 %3").arg(QLatin1String(what), QLatin1String(format), QLatin1String(file))))
             << QString::fromLatin1(what) << QString::fromLatin1(format) << QString::fromLatin1(file);
     };
     row("samples", "jsonl", "samples-fp16-b1.jsonl");
@@ -193,6 +195,7 @@ void CommandLineTest::exportsOfEveryKind_data() {
     row("charts", "svg", "trade-off.svg");
     row("charts", "pdf", "trade-off.pdf");
     row("charts", "csv", "trade-off.csv");
+    row("charts", "csv", "latency-chart.csv"); // not in the way of the requests' latency.csv
 }
 
 void CommandLineTest::exportsOfEveryKind() {
@@ -294,6 +297,33 @@ void CommandLineTest::usageIsExitCode2() {
         QVERIFY(result.out.isEmpty());
         QVERIFY(result.err.contains("--help"));
     }
+    const std::pair<const char*, const char*> wrong[] = {
+        {"--temperature 11", "--temperature: expected a number from 0 (greedy) to 10, found \"11\""},
+        {"--top-p 0", "--top-p: expected a number above 0, at most 1, found \"0\""},
+        {"--ttft-p99-ms -1", "--ttft-p99-ms: expected a number of milliseconds above 0, at most 1000000"},
+        {"--samples many", "--samples: expected a whole number from 1 to 1000, found \"many\""},
+        {"--latency-output 1", "--latency-output: expected a whole number from 2 to 1048576, found \"1\""},
+        {"--batch-sizes 1,0", "--batch-sizes: a batch size is a whole number from 1 to 4096"},
+        {"--limit -1", "--limit: expected a whole number of at least 0, found \"-1\""}};
+    for (const auto& [option, says] : wrong) {
+        const Result result = run(runArguments(path("never.db")) + QString::fromLatin1(option).split(u' '));
+        QCOMPARE(result.exitCode, 2);
+        QVERIFY2(result.err.contains(says), result.err.constData());
+    }
+}
+
+void CommandLineTest::aFullStandardOutputIsExitCode1() {
+    if (!QFileInfo::exists(QStringLiteral("/dev/full"))) {
+        QSKIP("there is no /dev/full here");
+    }
+    QProcess process;
+    process.setProcessEnvironment(environment(folder_.path()));
+    process.setStandardOutputFile(QStringLiteral("/dev/full"));
+    process.start(QStringLiteral(QUANTSCOPE_BIN_DIR "/quantscope"),
+                  {QStringLiteral("list"), QStringLiteral("--db"), database_});
+    QVERIFY(process.waitForFinished(60'000));
+    QCOMPARE(process.exitCode(), 1);
+    QVERIFY(process.readAllStandardError().contains("standard output could not be written: No space left"));
 }
 
 void CommandLineTest::noDisplayIsSaid() {
@@ -374,6 +404,21 @@ void CommandLineTest::scoreScoresInTheSandbox() {
     QCOMPARE(document.value(QStringLiteral("passed")).toInt(), 1);
     QCOMPARE(document.value(QStringLiteral("pass_at_k")).toObject().value(QStringLiteral("1")).toDouble(),
              0.5);
+
+    const Result streamed =
+        run(arguments + QStringList{QStringLiteral("--out"), QStringLiteral("/dev/stdout")});
+    QVERIFY2(streamed.exitCode == 0, streamed.err.constData());
+    QCOMPARE(streamed.out.count('\n'), 2);
+    QVERIFY(streamed.out.contains("\"result\": \"passed\"") && streamed.err.contains("1/2 passed"));
+    const Result full = run(arguments + QStringList{QStringLiteral("--out"), QStringLiteral("/dev/full")});
+    QCOMPARE(full.exitCode, 1);
+    QVERIFY2(full.err.contains("/dev/full: writing failed: No space left on device"), full.err.constData());
+    write(samples, "{\"task_id\":\"T/0\",\"completion\":\"    return x + 1\"}\nbroken\n");
+    const Result warned = run(arguments);
+    QCOMPARE(warned.exitCode, 0);
+    QVERIFY2(warned.err.contains("1 line of ") && warned.err.contains("line 2: expected JSON"),
+             warned.err.constData());
+    QCOMPARE(run(arguments + QStringList{QStringLiteral("--strict")}).exitCode, 3);
 }
 
 void CommandLineTest::importAddsARun() {
@@ -396,6 +441,22 @@ void CommandLineTest::importAddsARun() {
     const Result shown = run({QStringLiteral("show"), QStringLiteral("--db"), copy});
     QVERIFY2(shown.out.contains("imported:elsewhere"), shown.out.constData());
     QCOMPARE(run(arguments).exitCode, 3); // a name is taken once
+
+    // Tasks that the campaign does not have, a bad line, and a name that looks like a placeholder.
+    const QString foreign =
+        write(path("foreign.jsonl"), "{\"task_id\": \"Else/7\", \"completion\": \"\"}\nbad\n");
+    const QStringList importForeign{
+        QStringLiteral("import"), QStringLiteral("--file"),    foreign, QStringLiteral("--db"), copy,
+        QStringLiteral("--name"), QStringLiteral("%4%1\u202e")};
+    QCOMPARE(run(importForeign + QStringList{QStringLiteral("--strict")}).exitCode, 3);
+    const Result warned = run(importForeign);
+    QVERIFY2(warned.exitCode == 0, warned.err.constData());
+    QVERIFY2(warned.err.contains("line 2: expected JSON") && warned.err.contains("1 of its tasks"),
+             warned.err.constData());
+    QVERIFY2(warned.out.startsWith("imported:%4%1\\u202e: 1 samples imported into campaign 1, 0 of them"),
+             warned.out.constData());
+    const Result after = run({QStringLiteral("show"), QStringLiteral("--db"), copy});
+    QCOMPARE(after.out.count("partial"), shown.out.count("partial")); // the runs are done as before
 }
 
 QTEST_GUILESS_MAIN(CommandLineTest)

@@ -69,13 +69,18 @@ void PlannerTest::refusals_data() {
     QTest::newRow("no problems") << 2 << QStringLiteral("No problem file is chosen.");
     QTest::newRow("no scheme") << 3 << QStringLiteral("No scheme is chosen.");
     QTest::newRow("no batch size") << 4 << QStringLiteral("No batch size is chosen.");
-    QTest::newRow("batch size 0") << 5 << QStringLiteral("A batch size must be 1 to 4096, not 0.");
+    QTest::newRow("batch size 0") << 5
+                                  << QStringLiteral(
+                                         "A batch size must be a whole number from 1 to 4096, not 0.");
     QTest::newRow("nothing measured") << 6 << QStringLiteral("Nothing is to be measured");
-    QTest::newRow("temperature") << 7 << QStringLiteral("The temperature must be 0 (greedy) to 10, not -1.");
+    QTest::newRow("temperature") << 7
+                                 << QStringLiteral(
+                                        "The temperature must be a number from 0 (greedy) to 10, not -1.");
     QTest::newRow("greedy copies") << 8 << QStringLiteral("10 samples a problem at temperature 0");
-    QTest::newRow("top-p") << 9 << QStringLiteral("Top-p must be above 0 and at most 1, not 0.");
-    QTest::newRow("latency") << 10 << QStringLiteral("2 output tokens");
-    QTest::newRow("limit") << 11 << QStringLiteral("The limit must be 0 (all problems) or more, not -3.");
+    QTest::newRow("top-p") << 9 << QStringLiteral("Top-p must be a number above 0, at most 1, not 0.");
+    QTest::newRow("latency") << 10
+                             << QStringLiteral("tokens, must be a whole number from 2 to 1048576, not 1.");
+    QTest::newRow("limit") << 11 << QStringLiteral("The limit must be a whole number of at least 0, not -3.");
 }
 
 void PlannerTest::refusals() {

@@ -12,18 +12,21 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = {".h", ".cpp", ".cu", ".cuh"}
 LICENCED = CODE | {".py", ".sh", ".txt"}
 
-# ARCHITECTURE.md, "Folders": what each folder may include of the others.
+# ARCHITECTURE.md, "Folders": what each folder may include of the others, as a whole or one part of it.
+BASICS = {"engine/base", "engine/files", "engine/json", "engine/samples", "engine/limits"}
 MAY_INCLUDE = {
     "kernels": {"kernels"},
     "engine": {"engine", "kernels"},
-    "storage": {"storage"},
-    "ui": {"ui", "storage"},
+    "storage": {"storage"} | BASICS,
+    "ui": {"ui", "storage"} | BASICS,
     "app": {"app", "ui", "storage", "engine"},
 }
 QT_INCLUDE = re.compile(r'#include <(Q[A-Z]|Qt)')
-OWN_INCLUDE = re.compile(r'#include "([a-z]+)/')
+OWN_INCLUDE = re.compile(r'#include "(([a-z]+)/[a-z_]+)')
 # A continuation attached while a QFuture finishes crashes in Qt 6.4: storage/writer.h, Delivery.
 QT_FUTURE = re.compile(r"\bQ(Future|FutureWatcher|FutureSynchronizer|Promise)\b|QtConcurrent|QtFuture")
+OWN_WRITER = re.compile(r"\bQSaveFile\b|\bofstream\b")
+OWN_READER = re.compile(r"json::parse\(|Json::parse\(|QJsonDocument::fromJson")
 GPL_FOLDERS = {"app", "ui"}
 MAX_LINES = 500
 
@@ -57,10 +60,15 @@ def check_includes(path, text):
         return
     for number, line in enumerate(text.splitlines(), 1):
         own = OWN_INCLUDE.match(line)
-        if own and own.group(1) in MAY_INCLUDE and own.group(1) not in MAY_INCLUDE[folder]:
+        if own and own.group(2) in MAY_INCLUDE and not MAY_INCLUDE[folder] & {own.group(1), own.group(2)}:
             yield f"line {number}: {folder}/ must not include {own.group(1)}/"
         if folder in {"engine", "kernels"} and QT_INCLUDE.match(line):
             yield f"line {number}: {folder}/ knows no Qt"
+        if folder in MAY_INCLUDE and folder != "kernels" and not str(path.relative_to(ROOT)).startswith("engine/files/"):
+            if OWN_WRITER.search(line):
+                yield f"line {number}: files are written by engine/files/output_file.h"
+            if OWN_READER.search(line):
+                yield f"line {number}: JSON is read by engine/json/"
         if "QtCharts" in line and not str(path.relative_to(ROOT)).startswith("ui/charts/"):
             yield f"line {number}: only ui/charts/ knows Qt Charts"
 

@@ -198,7 +198,7 @@ void CampaignsTest::aDamagedSpecIsNamed() {
     OK(database_->execute(QStringLiteral("UPDATE campaign SET spec = '{\"limit\": \"many\"}'"), {}, {}));
     FAILS(ErrorKind::Corrupt, stored_->campaigns.load(campaign.id),
           QStringLiteral("Campaign %1").arg(campaign.id), database_->path(),
-          QStringLiteral("Field limit: expected a whole number, found \"many\""));
+          QStringLiteral("'limit': expected an integer, found \"many\""));
 }
 
 void CampaignsTest::keepsProblemSets() {

@@ -156,7 +156,7 @@ void DurabilityTest::aFullDiskLosesNothing() {
              qPrintable(said.value(QStringLiteral("message"))));
     QVERIFY(said.value(QStringLiteral("hint")).contains(QLatin1String("Free some space")));
     QVERIFY2(said.value(QStringLiteral("export"))
-                 .contains(folder + QStringLiteral("/q.db.jsonl cannot be written: No space left")),
+                 .contains(folder + QStringLiteral("/q.db.jsonl: writing failed: No space left")),
              qPrintable(said.value(QStringLiteral("export"))));
     QCOMPARE(said.value(QStringLiteral("half")), QStringLiteral("0"));
     QCOMPARE(said.value(QStringLiteral("again")), QStringLiteral("stored"));

@@ -4,6 +4,7 @@
 #include "storage/import.h"
 #include "storage/sample_files.h"
 #include "tests/storage/fixture.h"
+#include "tests/support/file_size_limit.h"
 
 #include <QJsonDocument>
 #include <QRegularExpression>
@@ -21,9 +22,10 @@ class SampleFilesTest : public QObject {
     void whatIsExportedCanBeImported();
     void importsAForeignFile();
     void importsEachNameOnce();
-    void importsAllOrNothing();
-    void refusesABadFile_data();
-    void refusesABadFile();
+    void importsWhatScoreReads();
+    void setsABadLineAside_data();
+    void setsABadLineAside();
+    void refusesAFileWithoutSamples();
     void writesResultsAsCsv();
     void writesLatencies();
     void quotesCsv_data();
@@ -144,7 +146,7 @@ void SampleFilesTest::importsAForeignFile() {
                        "\"passed\": false}\n"
                        "{\"task_id\": \"HumanEval/2\", \"completion\": \"d\", \"result\": \"segfault\"}"));
     GET(imported,
-        importSampleFile(*database_, campaign_, path("gpt.jsonl"), QStringLiteral("GPT-4, 2023; \"x\"")));
+        importSampleFile(*database_, campaign_, path("gpt.jsonl"), {QStringLiteral("GPT-4, 2023; \"x\"")}));
     QCOMPARE(imported.run.schemeId, QStringLiteral("imported:GPT-4, 2023; \"x\"")); // any id is text
     QCOMPARE(imported.run.batchSize, 1);
     QCOMPARE(imported.samples, 4);
@@ -163,63 +165,100 @@ void SampleFilesTest::importsEachNameOnce() {
     OK(importSampleFile(*database_, campaign_, path("s.jsonl")));
     FAILS(ErrorKind::BadInput, importSampleFile(*database_, campaign_, path("s.jsonl")),
           QStringLiteral("imported:int8"), QStringLiteral("already"));
-    OK(importSampleFile(*database_, campaign_, path("s.jsonl"), QStringLiteral("again")));
+    OK(importSampleFile(*database_, campaign_, path("s.jsonl"), {QStringLiteral("again")}));
     FAILS(ErrorKind::NotFound, importSampleFile(*database_, 999, path("s.jsonl")),
           QStringLiteral("no campaign 999"));
 }
 
-void SampleFilesTest::importsAllOrNothing() {
-    QVERIFY(writeBytes(path("s.jsonl"), "{\"task_id\": \"a\", \"completion\": \"\"}\n"
-                                        "{\"task_id\": \"b\", \"completion\": \"\", \"ttft_ms\": -1}\n"));
-    FAILS(ErrorKind::BadInput, importSampleFile(*database_, campaign_, path("s.jsonl")),
-          QStringLiteral("b #0"));
-    QCOMPARE(stored_->runs.list(campaign_)->size(), 4);
+void SampleFilesTest::importsWhatScoreReads() {
+    OK(stored_->problems.store(QStringLiteral("hash"), {{0, QStringLiteral("HumanEval/0"), {}, {}, 0},
+                                                        {0, QStringLiteral("HumanEval/1"), {}, {}, 1}}));
+    GET(campaign, stored_->campaigns.load(campaign_));
+    campaign.problemsHash = QStringLiteral("hash");
+    OK(stored_->campaigns.setProvenance(campaign));
+    QVERIFY(writeBytes(
+        path("s.jsonl"),
+        "\xef\xbb\xbf{\"task_id\": 1, \"completion\": \"a\", \"logprob\": NaN, \"passed\": true}\r\n"
+        "{\"task_id\": \"HumanEval/0\", \"completion\": null}\n"
+        "{\"task_id\": \"HumanEval/0\", \"solution\": \"def f(): '\\ud83d'\"}\n"
+        "{\"task_id\": \"MBPP/7\", \"completion\": \"\"}\n"
+        "broken"));
+    GET(imported, importSampleFile(*database_, campaign_, path("s.jsonl")));
+    QCOMPARE(imported.samples, 4);
+    QCOMPARE(imported.scored, 2);
+    GET(samples, stored_->samples.list(imported.run.id));
+    QCOMPARE(samples[0].taskId, QStringLiteral("HumanEval/1"));
+    QCOMPARE(samples[1].verdict, Verdict::Failed);
+    QCOMPARE(samples[1].detail, QStringLiteral("no completion: the samples file says null"));
+    QCOMPARE(samples[2].sampleIndex, 1);
+    QCOMPARE(samples[2].completion, QStringLiteral("def f(): '\uFFFD'"));
+    QCOMPARE(imported.notes.size(), 3);
+    QVERIFY(imported.notes[0].contains(QLatin1String("1 line of ")) &&
+            imported.notes[0].contains(QLatin1String("line 5: expected JSON")));
+    QVERIFY(imported.notes[2].startsWith(QLatin1String("1 of its tasks")));
+    FAILS(ErrorKind::BadInput,
+          importSampleFile(*database_, campaign_, path("s.jsonl"), {QStringLiteral("strict"), true}),
+          QStringLiteral("line 5"));
+    QVERIFY(writeBytes(path("generations.json"), "[[\"a\", \"b\"], [\"c\"]]"));
+    GET(lists, importSampleFile(*database_, campaign_, path("generations.json")));
+    QCOMPARE(lists.samples, 3);
 }
 
-void SampleFilesTest::refusesABadFile_data() {
+void SampleFilesTest::setsABadLineAside_data() {
     QTest::addColumn<QByteArray>("line");
     QTest::addColumn<QString>("sentence");
-    QTest::newRow("no JSON") << QByteArray("def f():") << "line 2: expected a JSON object, found";
-    QTest::newRow("cut off") << QByteArray(R"({"task_id": "a", "compl)")
-                             << "line 2: expected a JSON object, found";
-    QTest::newRow("array") << QByteArray("[1]") << "line 2: expected a JSON object, found an array.";
+    QTest::newRow("no JSON") << QByteArray("def f():") << "line 2: expected JSON, but it is not valid JSON";
+    QTest::newRow("cut off") << QByteArray(R"({"task_id": "a", "compl)") << "line 2: expected JSON, but";
+    QTest::newRow("array") << QByteArray("[1]")
+                           << "line 2: expected a JSON object, found a list of 1 values.";
     QTest::newRow("no task") << QByteArray(R"({"completion": "x"})")
-                             << "line 2: field task_id: expected a text, found nothing.";
-    QTest::newRow("empty task") << QByteArray(R"({"task_id": "", "completion": "x"})")
-                                << "found an empty text";
-    QTest::newRow("no completion") << QByteArray(R"({"task_id": "x"})")
-                                   << "field completion: expected a text, found nothing.";
-    QTest::newRow("completion null") << QByteArray(R"({"task_id": "x", "completion": null})")
-                                     << "field completion: expected a text, found null.";
+                             << "line 2: 'task_id': expected a string or a whole number, found nothing.";
+    QTest::newRow("empty task") << QByteArray(R"({"task_id": "", "completion": "x"})") << "found \"\"";
+    QTest::newRow("no completion")
+        << QByteArray(R"({"task_id": "x"})")
+        << "'completion': expected a string or null (or a 'solution'), found nothing.";
     QTest::newRow("passed text") << QByteArray(R"({"task_id": "x", "completion": "", "passed": "yes"})")
-                                 << "field passed: expected true or false, found \"yes\".";
+                                 << "'passed': expected true or false, found \"yes\".";
     QTest::newRow("contradiction")
         << QByteArray(R"({"task_id": "x", "completion": "", "result": "failed: y", "passed": true})")
-        << "passed is true, but result is \"failed: y\".";
+        << "'passed' is true, but 'result' is \"failed: y\".";
     QTest::newRow("index") << QByteArray(R"({"task_id": "x", "completion": "", "sample_index": -1})")
-                           << "field sample_index: expected 0 or more, found -1.";
+                           << "'sample_index': expected an integer from 0 to 2147483647, found -1.";
     QTest::newRow("fraction") << QByteArray(R"({"task_id": "x", "completion": "", "sample_index": 0.5})")
-                              << "Field sample_index: expected a whole number, found 0.5.";
+                              << "'sample_index': expected an integer from 0 to 2147483647, found 0.5.";
+    QTest::newRow("time") << QByteArray(R"({"task_id": "x", "completion": "", "ttft_ms": -1})")
+                          << "'ttft_ms': expected a finite number of at least 0, found -1.";
     QTest::newRow("double") << QByteArray(R"({"task_id": "first", "completion": "", "sample_index": 0})")
                             << "expected each sample once, found first #0 again.";
     QTest::newRow("not UTF-8") << QByteArray("{\"task_id\": \"x\", \"completion\": \"\xff\xfe\"}")
-                               << "line 2: expected a JSON object, found";
-    QTest::newRow("deep") << QByteArray(100000, '[') << "line 2: expected a JSON object, found";
-    QTest::newRow("NULs") << QByteArray(100, '\0') << "line 2: expected a JSON object, found";
+                               << "line 2: expected JSON, but it is not valid JSON";
+    QTest::newRow("deep") << QByteArray(100000, '[') << "line 2: expected JSON, but it is nested deeper";
+    QTest::newRow("NULs") << QByteArray(100, '\0') << "line 2: expected JSON, but it is not valid JSON";
 }
 
-void SampleFilesTest::refusesABadFile() {
+void SampleFilesTest::setsABadLineAside() {
     QFETCH(QByteArray, line);
     QFETCH(QString, sentence);
-    QVERIFY(writeBytes(path("bad.jsonl"), "{\"task_id\": \"first\", \"completion\": \"\"}\n" + line + "\n"));
-    const auto file = readSampleFile(path("bad.jsonl"));
-    FAILS(ErrorKind::BadInput, file, path("bad.jsonl"), sentence);
-    QVERIFY(file.error().hint.contains(QLatin1String("task_id")));
+    const QByteArray good = "{\"task_id\": \"first\", \"completion\": \"\"}\n";
+    QVERIFY(writeBytes(path("bad.jsonl"), good + line + "\n" + good));
+    GET(file, readSampleFile(path("bad.jsonl")));
+    QCOMPARE(file.samples.size(), 2);
+    QVERIFY2(file.notes.value(0).contains(sentence), qPrintable(file.notes.join(u' ')));
+    FAILS(ErrorKind::BadInput, readSampleFile(path("bad.jsonl"), {}, true), path("bad.jsonl"), sentence);
+    QVERIFY(writeBytes(path("only.jsonl"), "\n" + line + "\n"));
+    if (!line.contains("first"))
+        FAILS(ErrorKind::BadInput, readSampleFile(path("only.jsonl")), path("only.jsonl"));
+}
 
+void SampleFilesTest::refusesAFileWithoutSamples() {
     QVERIFY(writeBytes(path("empty.jsonl"), "\n\n"));
-    FAILS(ErrorKind::BadInput, readSampleFile(path("empty.jsonl")), QStringLiteral("holds no samples"));
-    FAILS(ErrorKind::Io, readSampleFile(path("none.jsonl")), path("none.jsonl"));
-    FAILS(ErrorKind::Io, readSampleFile(dir_->path()), dir_->path());
+    const auto empty = readSampleFile(path("empty.jsonl"));
+    FAILS(ErrorKind::BadInput, empty, QStringLiteral("holds no sample"));
+    QVERIFY(empty.error().hint.contains(QLatin1String("task_id")));
+    FAILS(ErrorKind::BadInput, readSampleFile(path("none.jsonl")), path("none.jsonl"));
+    FAILS(ErrorKind::BadInput, readSampleFile(dir_->path()), dir_->path());
+    QCOMPARE(::mkfifo(qPrintable(path("in")), 0600), 0); // must not be waited for
+    FAILS(ErrorKind::BadInput, readSampleFile(path("in")), QStringLiteral("found a named pipe"));
 }
 
 void SampleFilesTest::writesResultsAsCsv() {
@@ -270,14 +309,17 @@ void SampleFilesTest::quotesCsv() {
 }
 
 void SampleFilesTest::aFailedExportLeavesTheOldFile() {
-    FAILS(ErrorKind::NotFound, exportSamples(*stored_, run_.id, path("none/s.jsonl")), path("none/s.jsonl"),
-          QStringLiteral("does not exist"));
+    FAILS(ErrorKind::Io, exportSamples(*stored_, run_.id, path("none/s.jsonl")), path("none/s.jsonl"),
+          QStringLiteral("No such file or directory"));
     QVERIFY(writeBytes(path("old.csv"), "old"));
     FAILS(ErrorKind::NotFound, exportResultsCsv(*stored_, 999, path("old.csv")));
+    {
+        const quantscope::test::FileSizeLimit limit(100);
+        FAILS(ErrorKind::Io, exportResultsCsv(*stored_, campaign_, path("old.csv")),
+              QStringLiteral("old.csv: writing failed: File too large"));
+    }
     QCOMPARE(bytesOf(path("old.csv")), QByteArray("old"));
     FAILS(ErrorKind::BadInput, exportSamples(*stored_, run_.id, dir_->path()), dir_->path());
-    QCOMPARE(::mkfifo(qPrintable(path("pipe")), 0600), 0); // a pipe must not be replaced by a file
-    FAILS(ErrorKind::BadInput, exportSamples(*stored_, run_.id, path("pipe")), path("pipe"));
 }
 
 QTEST_GUILESS_MAIN(SampleFilesTest)

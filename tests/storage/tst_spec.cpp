@@ -81,32 +81,34 @@ void SpecTest::absentFieldsAreDefaults() {
 void SpecTest::refusesWrongFields_data() {
     QTest::addColumn<QByteArray>("json");
     QTest::addColumn<QString>("sentence");
-    QTest::newRow("no JSON") << QByteArray("{\"a\":") << "is not JSON";
-    QTest::newRow("nothing") << QByteArray() << "is not JSON";
-    QTest::newRow("an array") << QByteArray("[]") << "expected a JSON object, found an array";
-    QTest::newRow("text") << QByteArray(R"({"name": 3})") << "Field name: expected a text, found 3.";
+    QTest::newRow("no JSON") << QByteArray("{\"a\":") << "it is not valid JSON";
+    QTest::newRow("nothing") << QByteArray() << "it is not valid JSON";
+    QTest::newRow("an array") << QByteArray("[]") << "expected a JSON object, found a list of 0 values";
+    QTest::newRow("text") << QByteArray(R"({"name": 3})") << "'name': expected a string, found 3.";
     QTest::newRow("flag") << QByteArray(R"({"eval": "yes"})")
-                          << "Field eval: expected true or false, found \"yes\".";
+                          << "'eval': expected true or false, found \"yes\".";
     QTest::newRow("fraction") << QByteArray(R"({"limit": 1.5})")
-                              << "Field limit: expected a whole number, found 1.5.";
-    QTest::newRow("too large") << QByteArray(R"({"limit": 1e10})") << "Field limit: expected a whole number";
+                              << "'limit': expected an integer, found 1.5.";
+    QTest::newRow("too large") << QByteArray(R"({"limit": 1e10})") << "found 10000000000.0";
     QTest::newRow("object") << QByteArray(R"({"sampling": []})")
-                            << "Field sampling: expected an object, found an array.";
-    QTest::newRow("nested") << QByteArray(R"({"sampling": {"top_p": null}})")
-                            << "Field sampling.top_p: expected a number, found null.";
+                            << "'sampling': expected an object, found a list of 0 values.";
+    QTest::newRow("nested") << QByteArray(R"({"sampling": {"top_p": "1"}})")
+                            << "'sampling.top_p': expected a number, found \"1\".";
     QTest::newRow("seed") << QByteArray(R"({"sampling": {"seed": "-1"}})")
-                          << "Field sampling.seed: expected a whole number from 0";
-    QTest::newRow("inexact seed") << QByteArray(R"({"sampling": {"seed": 1e19}})") << "Field sampling.seed";
+                          << "'sampling.seed': expected a whole number from 0";
+    QTest::newRow("inexact seed") << QByteArray(R"({"sampling": {"seed": 1e19}})")
+                                  << "'sampling.seed': expected an integer of at least 0";
     QTest::newRow("element") << QByteArray(R"({"schemes": ["a", 1]})")
-                             << "Field schemes[1]: expected a text, found 1.";
+                             << "'schemes': expected strings, found 1.";
     QTest::newRow("number element") << QByteArray(R"({"batch_sizes": [1, true]})")
-                                    << "Field batch_sizes[1]: expected a whole number, found true.";
+                                    << "'batch_sizes': expected a whole number from 1 to 4096, found true.";
     QTest::newRow("budget") << QByteArray(R"({"budget": {"tpot_p99_ms": "fast"}})")
-                            << "Field budget.tpot_p99_ms: expected a number or null";
+                            << "'budget.tpot_p99_ms': expected a number, found \"fast\".";
     QTest::newRow("prompt form") << QByteArray(R"({"sampling": {"prompt_form": "odd"}})")
                                  << "Field sampling.prompt_form: expected raw, stripped or auto, found odd.";
-    QTest::newRow("negative budget") << QByteArray(R"({"budget": {"tpot_p99_ms": -1}})")
-                                     << "Field budget.tpot_p99_ms: expected 0 or more, found -1.";
+    QTest::newRow("negative budget")
+        << QByteArray(R"({"budget": {"tpot_p99_ms": -1}})")
+        << "Field budget.tpot_p99_ms: expected a number of milliseconds above 0, at most 1000000, found -1.";
 }
 
 void SpecTest::refusesWrongFields() {

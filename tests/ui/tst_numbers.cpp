@@ -2,6 +2,7 @@
 #include "tests/ui/synthetic_campaign.h"
 #include "ui/numbers/format.h"
 #include "ui/numbers/run_numbers.h"
+#include "ui/numbers/visible_text.h"
 #include "ui/report/reproduce.h"
 
 #include <QTest>
@@ -43,6 +44,11 @@ void TestNumbers::formats_data() {
     QTest::newRow("seconds") << formatDuration(44.6) << QStringLiteral("45 s");
     QTest::newRow("minutes") << formatDuration(190) << QStringLiteral("3 min 10 s");
     QTest::newRow("hours") << formatDuration(7500) << QStringLiteral("2 h 5 min");
+    QTest::newRow("direction") << visibleText(QStringLiteral("a\u202eb\u2066c"))
+                               << QStringLiteral("a\\u202eb\\u2066c");
+    QTest::newRow("escape") << visibleText(QStringLiteral("\x1b[31m\a\r!\r\n\t"))
+                            << QStringLiteral("\\u001b[31m\\u0007\\u000d!\r\n\t");
+    QTest::newRow("Hebrew") << visibleText(QStringLiteral("\u05d0 é")) << QStringLiteral("\u05d0 é");
     QTest::newRow("no time") << formatDateTime({}) << QStringLiteral("–");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/charts/chart_export.h"
 
+#include "storage/csv.h"
 #include "ui/charts/trade_off_model.h"
 #include "ui/numbers/run_numbers.h"
 
@@ -12,15 +13,6 @@ namespace {
 
 using storage::Percentiles;
 using storage::RunSummary;
-
-/// RFC 4180. A text that a spreadsheet would take for a formula is kept a text.
-QString quoted(QString text) {
-    if (!text.isEmpty() && QStringLiteral("=+-@").contains(text.front()))
-        text.prepend(u'\'');
-    if (!text.contains(u',') && !text.contains(u'"') && !text.contains(u'\n') && !text.contains(u'\r'))
-        return text;
-    return u'"' + text.replace(u'"', QStringLiteral("\"\"")) + u'"';
-}
 
 QString number(double value) {
     return QString::number(value, 'g', 10);
@@ -50,7 +42,8 @@ QString insideCell(storage::BudgetVerdict verdict) {
 }
 
 QStringList nameCells(const RunSummary& run) {
-    return {quoted(run.run.schemeId), quoted(schemeName(run.run)), QString::number(run.run.batchSize)};
+    return {storage::csvText(run.run.schemeId), storage::csvText(schemeName(run.run)),
+            QString::number(run.run.batchSize)};
 }
 
 QStringList passCells(const RunSummary& run, bool baseline) {
@@ -90,7 +83,7 @@ QString headings(ChartKind kind) {
 } // namespace
 
 QString chartCsv(const storage::CampaignSummary& summary, ChartKind kind) {
-    QString csv = headings(kind) + QStringLiteral("\r\n");
+    QByteArray csv = headings(kind).toUtf8() + "\r\n";
     for (const RunSummary& run : summary.runs) {
         QStringList cells = nameCells(run);
         if (kind == ChartKind::TradeOff)
@@ -103,9 +96,9 @@ QString chartCsv(const storage::CampaignSummary& summary, ChartKind kind) {
         if (kind == ChartKind::TradeOff)
             cells += {insideCell(run.budget), QString::number(static_cast<int>(run.partial)),
                       number(energyPerToken(run)), budgetWord(run.budget)};
-        csv += cells.join(u',') + QStringLiteral("\r\n");
+        csv += storage::csvLine(cells);
     }
-    return csv;
+    return QString::fromUtf8(csv);
 }
 
 } // namespace quantscope::ui

@@ -3,6 +3,7 @@
 
 #include "ui/charts/chart_scene.h"
 #include "ui/files/save_file.h"
+#include "ui/numbers/visible_text.h"
 
 #include <QApplication>
 #include <QBuffer>
@@ -93,7 +94,8 @@ QByteArray pdfBytes(ChartScene& scene, const QString& title) {
 }
 
 QString titleOf(const storage::CampaignSummary& summary) {
-    return summary.campaign.spec.name.isEmpty() ? QStringLiteral("Quantscope") : summary.campaign.spec.name;
+    return summary.campaign.spec.name.isEmpty() ? QStringLiteral("Quantscope")
+                                                : visibleText(summary.campaign.spec.name);
 }
 
 } // namespace

@@ -34,7 +34,7 @@ void fillRows(RowModel& model, const CampaignSummary& summary, const Values& val
         row.runId = run.run.id;
         row.scheme = static_cast<int>(ids.indexOf(run.run.schemeId));
         row.batch = static_cast<int>(sizes.indexOf(run.run.batchSize));
-        row.label = QStringLiteral("%1 · b%2").arg(schemeName(run.run)).arg(run.run.batchSize);
+        row.label = QStringLiteral("%1 · b%2").arg(schemeName(run.run), QString::number(run.run.batchSize));
         row.toolTip = runToolTip(run);
         model.rows += row;
     }

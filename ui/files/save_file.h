@@ -6,8 +6,8 @@
 
 namespace quantscope::ui {
 
-/// Writes a whole file or leaves what was there as it was. Returns an empty string, or the sentence that says
-/// what went wrong and what to do.
+/// Writes a whole file or leaves what was there as it was (engine/files/output_file.h). Returns an empty
+/// string, or the sentence that says what went wrong and what to do.
 [[nodiscard]] QString saveFile(const QString& fileName, const QByteArray& bytes);
 
 } // namespace quantscope::ui

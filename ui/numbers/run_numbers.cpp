@@ -3,6 +3,7 @@
 
 #include "storage/model_name.h"
 #include "ui/numbers/format.h"
+#include "ui/numbers/visible_text.h"
 
 #include <QFileInfo>
 
@@ -76,11 +77,11 @@ QString deviceReadings(const QMap<QString, double>& values) {
 }
 
 QString schemeName(const storage::Run& run) {
-    return run.schemeLabel.isEmpty() ? run.schemeId : run.schemeLabel;
+    return visibleText(run.schemeLabel.isEmpty() ? run.schemeId : run.schemeLabel);
 }
 
 QString runName(const storage::Run& run) {
-    return QStringLiteral("%1, batch %2").arg(schemeName(run)).arg(run.batchSize);
+    return QStringLiteral("%1, batch %2").arg(schemeName(run), QString::number(run.batchSize));
 }
 
 RunStatus overallStatus(const storage::Run& run, const storage::CampaignSpec& spec) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/report/html.h"
 
+#include "ui/numbers/visible_text.h"
+
 namespace quantscope::ui::html {
 
 namespace {
@@ -46,7 +48,7 @@ QString row(const QString& tag, const QStringList& cells, int firstNumber) {
 } // namespace
 
 QString escaped(const QString& text) {
-    return text.toHtmlEscaped();
+    return visibleText(text).toHtmlEscaped();
 }
 
 QString paragraph(const QString& text) {

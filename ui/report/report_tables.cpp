@@ -78,7 +78,7 @@ QString accuracyTable(const CampaignSummary& summary) {
         QStringList others;
         for (auto it = run.passAtK.begin(); it != run.passAtK.end(); ++it)
             if (it.key() != 1)
-                others += QStringLiteral("@%1 %2").arg(it.key()).arg(formatPercent(it.value()));
+                others += QStringLiteral("@%1 %2").arg(QString::number(it.key()), formatPercent(it.value()));
         cells += {others.isEmpty() ? none : others.join(QStringLiteral(", ")),
                   statusWord(overallStatus(run.run, summary.campaign.spec))};
         rows += cells;
@@ -192,9 +192,8 @@ QString flippedTasks(const CampaignSummary& summary) {
         };
         content += QStringLiteral("<details><summary>") +
                    html::escaped(QStringLiteral("%1: %2 lost, %3 gained")
-                                     .arg(runName(run.run))
-                                     .arg(run.comparison->lostTasks.size())
-                                     .arg(run.comparison->gainedTasks.size())) +
+                                     .arg(runName(run.run), QString::number(run.comparison->lostTasks.size()),
+                                          QString::number(run.comparison->gainedTasks.size()))) +
                    QStringLiteral("</summary>\n") +
                    html::paragraph(QStringLiteral("Lost: %1").arg(list(run.comparison->lostTasks))) +
                    html::paragraph(QStringLiteral("Gained: %1").arg(list(run.comparison->gainedTasks))) +

@@ -94,10 +94,10 @@ QString samplingText(const CampaignSummary& summary) {
                "network, no home, limits on time, memory and processes), its problem's tests in another, and "
                "passes only when the check has returned. A problem whose canonical solution does not pass "
                "there is not scored.")
-        .arg(how, countOf(sampling.samplesPerProblem, QStringLiteral("sample a problem"),
-                          QStringLiteral("samples a problem")))
-        .arg(sampling.maxNewTokens)
-        .arg(promptText(summary));
+        .arg(how,
+             countOf(sampling.samplesPerProblem, QStringLiteral("sample a problem"),
+                     QStringLiteral("samples a problem")),
+             QString::number(sampling.maxNewTokens), promptText(summary));
 }
 
 QString latencyText(const storage::LatencySettings& latency) {

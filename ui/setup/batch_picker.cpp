@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/setup/batch_picker.h"
 
+#include "engine/limits/campaign_limits.h"
 #include "ui/setup/check_box.h"
 
 #include <QGridLayout>
@@ -40,7 +41,7 @@ QList<int> BatchPicker::ticked() const {
 
 void BatchPicker::setTicked(const QList<int>& sizes) {
     for (const int size : sizes)
-        if (size > 0 && !boxes_.contains(size))
+        if (limits::batch_size.contains(size) && !boxes_.contains(size))
             addSize(size);
     for (auto it = boxes_.begin(); it != boxes_.end(); ++it)
         it.value()->setChecked(sizes.contains(it.key()));

@@ -2,6 +2,7 @@
 #include "ui/setup/budget_form.h"
 
 #include "storage/budget_presets.h"
+#include "ui/setup/spin_range.h"
 
 #include <QComboBox>
 #include <QDoubleSpinBox>
@@ -20,7 +21,7 @@ std::optional<double> limitOf(const QDoubleSpinBox* box) {
 
 QDoubleSpinBox* limitBox() {
     auto* box = new QDoubleSpinBox;
-    box->setRange(0.0, 1e6);
+    box->setRange(0.0, limits::budget_ms.high); // 0: none
     box->setDecimals(1);
     box->setSuffix(QStringLiteral(" ms"));
     box->setSpecialValueText(QStringLiteral("no limit"));
@@ -36,7 +37,7 @@ BudgetForm::BudgetForm(QWidget* parent)
         preset_->addItem(preset.id.isEmpty() ? QStringLiteral("No budget") : preset.budget.name);
     preset_->addItem(QStringLiteral("Custom"));
     preset_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-    e2eTokens_->setRange(1, 32768);
+    setRange(e2eTokens_, limits::budget_tokens);
     preset_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);

@@ -2,6 +2,7 @@
 #include "ui/setup/latency_form.h"
 
 #include "ui/setup/hint_label.h"
+#include "ui/setup/spin_range.h"
 
 #include <QFormLayout>
 #include <QSpinBox>
@@ -10,9 +11,9 @@ namespace quantscope::ui {
 
 LatencyForm::LatencyForm(QWidget* parent)
     : QWidget(parent), promptTokens_(new QSpinBox), outputTokens_(new QSpinBox), requests_(new QSpinBox) {
-    promptTokens_->setRange(1, 32768);
-    outputTokens_->setRange(2, 32768); // one token has no gap to time
-    requests_->setRange(1, 100000);
+    setRange(promptTokens_, limits::latency_prompt_tokens);
+    setRange(outputTokens_, limits::latency_output_tokens);
+    setRange(requests_, limits::latency_requests);
     auto* form = new QFormLayout(this);
     form->setContentsMargins(0, 0, 0, 0);
     form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/setup/sampling_form.h"
 
+#include "ui/setup/spin_range.h"
+
 #include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QFormLayout>
@@ -14,16 +16,17 @@ namespace quantscope::ui {
 SamplingForm::SamplingForm(QWidget* parent)
     : QWidget(parent), samples_(new QSpinBox), temperature_(new QDoubleSpinBox), topP_(new QDoubleSpinBox),
       seed_(new QLineEdit), maxNewTokens_(new QSpinBox), promptForm_(new QComboBox) {
-    samples_->setRange(1, 1000);
-    temperature_->setRange(0.0, 2.0);
+    setRange(samples_, limits::samples_per_problem);
+    temperature_->setRange(limits::temperature.low, limits::temperature.high);
     temperature_->setSingleStep(0.1);
     temperature_->setSpecialValueText(QStringLiteral("0 (greedy)"));
-    topP_->setRange(0.01, 1.0);
+    topP_->setDecimals(3);
+    topP_->setRange(0.001, limits::top_p.high); // the smallest that the box can show
     topP_->setSingleStep(0.05);
     // Up to nineteen digits: every such number fits 64 bits.
     seed_->setValidator(
         new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,19}")), seed_));
-    maxNewTokens_->setRange(1, 32768);
+    setRange(maxNewTokens_, limits::max_new_tokens);
     promptForm_->addItem(QStringLiteral("As suits the tokenizer"), QStringLiteral("auto"));
     promptForm_->addItem(QStringLiteral("As in the file"), QStringLiteral("raw"));
     promptForm_->addItem(QStringLiteral("Without white space at the end"), QStringLiteral("stripped"));

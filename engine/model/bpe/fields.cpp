@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/bpe/fields.h"
 
-#include "engine/model/json_reader.h"
+#include "engine/json/json_fields.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/eval/atomic_file.h"
 #include "engine/eval/score.h"
 #include "tests/engine/eval/leftovers.h"
 
 #include <QtTest>
 #include <cmath>
-#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
 
 using namespace quantscope;
 using namespace quantscope::eval;
@@ -46,10 +43,14 @@ class TestScore : public QObject {
     void canonicalSolutionsScoreFull();
     void severalSamplesGivePassAtK();
     void missingProblemsAreSaid();
-    void refusesBadSamples_data();
-    void refusesBadSamples();
+    void keepsWhatPythonWrites();
+    void acceptsFormat_data();
+    void acceptsFormat();
+    void resultsAreSamplesAgain();
+    void setsBadLinesAside();
+    void refusesFilesWithoutSamples_data();
+    void refusesFilesWithoutSamples();
     void refusesUnwritableResults();
-    void fullDiskLeavesNothing();
     void cancelLeavesNothing();
     void withoutSandboxNothingIsScored();
 
@@ -153,27 +154,130 @@ void TestScore::missingProblemsAreSaid() {
              std::vector<std::string>{"1 of 2 problems have no sample; pass@k is over the 1 attempted ones"});
 }
 
-void TestScore::refusesBadSamples_data() {
+void TestScore::keepsWhatPythonWrites() {
+    const std::string text = R"({"task_id": "T/0", "completion": "    return x * x\n", "logprob": NaN,)"
+                             R"( "low": -Infinity, "id": 123456789012345678901234567890, "e": 0.1})"
+                             "\n"
+                             R"({"task_id": "T/0", "completion": "    s = '\ud83d'\n    return x * x\n"})"
+                             "\n"
+                             R"({"task_id": "T/1", "completion": null, "result": "old"})";
+    const auto report = score_samples(problems, write(text));
+    QVERIFY2(report, report ? "" : report.error().message.c_str());
+    QCOMPARE(report->passed, 2);
+    QCOMPARE(report->failed, 1);
+    QCOMPARE(report->set_aside.lines, std::size_t{0});
+    std::ifstream in(report->results_file);
+    std::string first, second, third;
+    std::getline(in, first);
+    std::getline(in, second);
+    std::getline(in, third);
+    QCOMPARE(first, std::string(R"({"task_id": "T/0", "completion": "    return x * x\n", "logprob": NaN,)"
+                                R"( "low": -Infinity, "id": 123456789012345678901234567890, "e": 0.1,)"
+                                R"( "result": "passed", "passed": true})"));
+    QVERIFY(second.find(R"('\ud83d')") != std::string::npos); // as it was written
+    QCOMPARE(third, std::string(R"({"task_id": "T/1", "completion": null,)"
+                                R"( "result": "failed: no completion: the samples file says null",)"
+                                R"( "passed": false})"));
+    QCOMPARE(report->warnings.size(), std::size_t{1});
+    QVERIFY(report->warnings[0].find("lone surrogate escape was read as U+FFFD (line 2)") !=
+            std::string::npos);
+}
+
+void TestScore::acceptsFormat_data() {
+    QTest::addColumn<QByteArray>("text");
+    QTest::addColumn<int>("passed");
+    QTest::addColumn<int>("samples");
+    const QByteArray whole = R"("def square(x):\n    return x * x\n")";
+    QTest::newRow("evalplus") << R"({"task_id": "T/0", "solution": )" + whole + "}" << 1 << 1;
+    QTest::newRow("solution wins") << R"({"task_id": "T/0", "completion": "    return 0", "solution": )" +
+                                          whole + "}"
+                                   << 1 << 1;
+    QTest::newRow("integer ids") << QByteArray(R"({"task_id": 0, "completion": "    return x * x"})"
+                                               "\n"
+                                               R"({"task_id": "1", "completion": "    return x * x"})")
+                                 << 2 << 2;
+    QTest::newRow("bigcode") << "[[" + whole + ", \"\"], [\"def f(x): return x * x\"]]" << 2 << 3;
+    QTest::newRow("bigcode, fewer problems") << "\n [[" + whole + "]]\n" << 1 << 1;
+    QTest::newRow("list of samples") << QByteArray(
+                                            R"([{"task_id": "T/0", "completion": "    return x * x"}])")
+                                     << 1 << 1;
+    QTest::newRow("byte order mark, CR LF, no last line end")
+        << QByteArray("\xef\xbb\xbf{\"task_id\": \"T/0\", \"completion\": \"    return x * x\"}\r\n\r\n"
+                      "{\"task_id\": \"T/1\", \"completion\": \"    return 1\"}")
+        << 1 << 2;
+    QTest::newRow("key twice: the last counts")
+        << QByteArray(R"({"task_id": "T/0", "completion": "", "completion": "    return x * x"})") << 1 << 1;
+}
+
+void TestScore::acceptsFormat() {
+    QFETCH(QByteArray, text);
+    const auto report = score_samples(problems, write(text.toStdString()));
+    QVERIFY2(report, report ? "" : report.error().message.c_str());
+    QTEST(report->passed, "passed");
+    QTEST(report->samples, "samples");
+    QCOMPARE(report->set_aside.lines, std::size_t{0});
+}
+
+void TestScore::resultsAreSamplesAgain() {
+    const auto first = score_samples(problems, write(R"([["def square(x): return x * x", null], ["x ="]])"));
+    QVERIFY2(first, first ? "" : first.error().message.c_str());
+    const auto lines = read_lines(first->results_file);
+    QCOMPARE(lines.size(), std::size_t{3});
+    QCOMPARE(lines[0]["task_id"].get<std::string>(), std::string("T/0"));
+    QVERIFY(lines[1]["solution"].is_null());
+    const auto again = score_samples(problems, first->results_file);
+    QVERIFY2(again, again ? "" : again.error().message.c_str());
+    QCOMPARE(again->passed, 1);
+    QCOMPARE(again->failed, 2);
+}
+
+void TestScore::setsBadLinesAside() {
+    const std::string good = line("T/0", "    return x * x\n");
+    const std::string text = good + "{broken\n" + line("X/9", "") + "{\"task_id\": \"T/0\"}\n[1, 2]\n" +
+                             good + "{\"task_id\": \"T/0\", \"completion\": 7}\n{\"completion\": \"\xff\"}\n";
+    const auto report = score_samples(problems, write(text));
+    QVERIFY2(report, report ? "" : report.error().message.c_str());
+    QCOMPARE(report->passed, 2);
+    QCOMPARE(report->samples, 2);
+    QCOMPARE(report->set_aside.lines, std::size_t{6});
+    const QString said = QString::fromStdString(report->warnings.at(0));
+    QVERIFY2(said.contains("6 lines of ") && said.contains(" were set aside: ") &&
+                 said.contains("samples.jsonl, line 2: expected JSON, but it is not valid JSON (column 2)") &&
+                 said.contains("line 3: task_id \"X/9\" is not in the problem file.") &&
+                 said.contains(
+                     "line 4: 'completion': expected a string or null (or a 'solution'), found nothing."),
+             qPrintable(said));
+    ScoreOptions options;
+    options.strict = true;
+    const auto strict = score_samples(problems, write(text), options);
+    QVERIFY(!strict);
+    QCOMPARE(exit_code(strict.error().code), 3);
+    QVERIFY(QString::fromStdString(strict.error().message).contains("6 lines of "));
+}
+
+void TestScore::refusesFilesWithoutSamples_data() {
     QTest::addColumn<QByteArray>("text");
     QTest::addColumn<QString>("says");
-    const QByteArray good = QByteArray::fromStdString(line("T/0", "    return x * x\n"));
     QTest::newRow("empty") << QByteArray() << "samples.jsonl: holds no sample";
-    QTest::newRow("not JSON")
-        << good + "\n{broken\n"
-        << "samples.jsonl, line 3: not valid JSON: expected one object a line, found \"{broken\"";
-    QTest::newRow("unknown task") << good + QByteArray::fromStdString(line("X/9", ""))
-                                  << "samples.jsonl, line 2: task_id \"X/9\" is not in the problem file";
-    QTest::newRow("no completion") << good + "{\"task_id\": \"T/0\"}"
-                                   << "samples.jsonl, line 2: the key \"completion\" is missing";
+    QTest::newRow("all broken")
+        << QByteArray("{broken\n")
+        << "samples.jsonl, line 1: expected JSON, but it is not valid JSON (column 2)";
+    QTest::newRow("unknown task") << QByteArray::fromStdString(line("X/9", ""))
+                                  << "samples.jsonl, line 1: task_id \"X/9\" is not in the problem file";
     QTest::newRow("no task_id") << QByteArray("{\"completion\": \"\"}")
-                                << "samples.jsonl, line 1: the key \"task_id\" is missing";
+                                << "line 1: 'task_id': expected a string or a whole number, found nothing";
     QTest::newRow("completion is a list")
         << QByteArray("{\"task_id\": \"T/0\", \"completion\": []}")
-        << "samples.jsonl, line 1: \"completion\" must be a string, found array";
+        << "'completion': expected a string or null, found a list of 0 values";
+    QTest::newRow("too many lists")
+        << QByteArray(R"([["a"], ["b"], ["c"]])")
+        << "expected a list of at most 2 lists of programs, one a problem, found 3";
+    QTest::newRow("broken list") << QByteArray("[[\"a\"]") << "samples.jsonl: expected JSON";
+    QTest::newRow("UTF-16") << QByteArray("\xff\xfe{\0}\0", 6) << "expected UTF-8 text, found UTF-16";
     QTest::newRow("truncated gzip") << QByteArray("\x1f\x8b\x08\0", 4) << "the gzip data ends early";
 }
 
-void TestScore::refusesBadSamples() {
+void TestScore::refusesFilesWithoutSamples() {
     QFETCH(QByteArray, text);
     QFETCH(QString, says);
     const auto report = score_samples(problems, write(text.toStdString()));
@@ -190,33 +294,7 @@ void TestScore::refusesUnwritableResults() {
     QVERIFY(!report);
     QCOMPARE(report.error().code, ErrorCode::io);
     QCOMPARE(report.error().message,
-             std::string("/nowhere/results.jsonl: cannot be written: No such file or directory"));
-}
-
-void TestScore::fullDiskLeavesNothing() {
-    // A file size limit refuses writes in the same place as a full disk does.
-    rlimit before{};
-    QVERIFY(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-    const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit small{100000, before.rlim_max};
-    QVERIFY(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    const std::filesystem::path target = dir_->filePath(QStringLiteral("results.jsonl")).toStdString();
-    Expected<> written;
-    {
-        auto file = AtomicFile::create(target);
-        QVERIFY(file);
-        for (int i = 0; i < 20 && written; ++i)
-            written = file->write(std::string(10000, 'x'));
-        if (written)
-            written = file->commit();
-    }
-    QVERIFY(::setrlimit(RLIMIT_FSIZE, &before) == 0);
-    std::signal(SIGXFSZ, old_handler);
-    QVERIFY(!written);
-    QCOMPARE(written.error().code, ErrorCode::io);
-    QCOMPARE(written.error().message,
-             target.string() + ": writing failed: File too large; nothing was left behind");
-    QCOMPARE(filesInFolder(), 0);
+             std::string("/nowhere/results.jsonl: cannot be written: No such file or directory."));
 }
 
 void TestScore::cancelLeavesNothing() {

@@ -156,7 +156,7 @@ class TestModelConfig : public QObject {
             write_file(folder / "generation_config.json", text);
             return read_model_config(folder.path());
         };
-        QUANTSCOPE_REFUSED(read("["), ErrorCode::bad_input, "generation_config.json: expected a JSON object");
+        QUANTSCOPE_REFUSED(read("["), ErrorCode::bad_input, "generation_config.json: expected JSON");
         QUANTSCOPE_REFUSED(read(R"({"eos_token_id": [128]})"), ErrorCode::bad_input,
                            "'eos_token_id': expected token ids from 0 to 127, found 128.");
         for (const char* text : {R"({"repetition_penalty": 1.1})", R"({"suppress_tokens": [3]})"}) {
@@ -415,7 +415,7 @@ class TestModelConfig : public QObject {
                            "nowhere/config.json: cannot be opened");
         write_file(folder / "config.json", "");
         QUANTSCOPE_REFUSED(read_model_config(folder.path()), ErrorCode::bad_input,
-                           "config.json: expected a JSON object, but it is not valid JSON");
+                           "config.json: expected JSON, but it is not valid JSON");
         write_file(folder / "config.json", valid().dump(1).substr(0, 100));
         QUANTSCOPE_REFUSED(read_model_config(folder.path()), ErrorCode::bad_input,
                            "it is not valid JSON (line 7, column");

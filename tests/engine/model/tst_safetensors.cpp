@@ -56,10 +56,10 @@ class TestSafetensors : public QObject {
         };
         const std::string a = entry("a", "F32", "[2]", "[0,8]");
         row("broken JSON", "{\"a\":\n {,", 0,
-            "header: expected a JSON object, but it is not valid JSON (line 2, column 3)");
-        row("no JSON", "", 0, "header: expected a JSON object, but it is not valid JSON");
+            "header: expected JSON, but it is not valid JSON (line 2, column 3)");
+        row("no JSON", "", 0, "header: expected JSON, but it is not valid JSON");
         row("a list", "[1,2]", 0, "header: expected a JSON object, found a list of 2 values");
-        row("trailing text", "{" + a + "}}", 8, "it is not valid JSON (line 1, column");
+        row("trailing text", "{" + a + "}}", 8, "it is not valid JSON (column");
         row("duplicate name", "{" + a + "," + entry("a", "F32", "[2]", "[8,16]") + "}", 16,
             "the key \"a\" is there twice");
         row("duplicate key", R"({"a":{"dtype":"F32","dtype":"F16","shape":[2],"data_offsets":[0,8]}})", 8,
@@ -210,9 +210,8 @@ class TestSafetensors : public QObject {
         QTest::addColumn<QByteArray>("text");
         QTest::addColumn<QString>("sentence");
         const char* const escape = "tensor \"a\": expected the name of a file in the same folder, found ";
-        QTest::newRow("broken")
-            << QByteArray(R"({"weight_map": {"a": "x)")
-            << "index.json: expected a JSON object, but it is not valid JSON (line 1, column 24)";
+        QTest::newRow("broken") << QByteArray(R"({"weight_map": {"a": "x)")
+                                << "index.json: expected JSON, but it is not valid JSON (column 24)";
         QTest::newRow("no map")
             << QByteArray(R"({"metadata": {}})")
             << "'weight_map': expected an object of tensor and file names, found nothing.";

@@ -311,8 +311,7 @@ class TestTokenizer : public QObject {
         QTest::addColumn<QString>("file");
         QTest::addColumn<QByteArray>("text");
         QTest::addColumn<QString>("sentence");
-        QTest::newRow("no JSON") << config_file << QByteArray("{")
-                                 << "tokenizer_config.json: expected a JSON";
+        QTest::newRow("no JSON") << config_file << QByteArray("{") << "tokenizer_config.json: expected JSON";
         QTest::newRow("a flag") << config_file << QByteArray(R"({"add_bos_token": "no"})")
                                 << "'add_bos_token': expected true or false, found \"no\".";
         QTest::newRow("a token")
