@@ -4,6 +4,7 @@
 #include "engine/base/printable.h"
 #include "engine/protocol/message_object.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace quantscope::protocol {
@@ -55,18 +56,38 @@ std::optional<std::string> Unwrapper::find_hello(const std::string& line) {
         pieces_.clear();
         return hello;
     }
-    if (in_pieces() && line.starts_with(label_)) {
+    if (in_pieces() && has_label(line)) {
         return continue_hello(std::string_view(line).substr(label_.size()));
     }
     pieces_.clear(); // it was none: its next line would have had the label
     const std::size_t at = line.find(kHelloStart);
     if (at != std::string::npos && at > 0) {
         label_ = line.substr(0, at);
+        label_is_known_ = false;
         pieces_ = line.substr(at);
         pieces_end_ = {};
         static_cast<void>(pieces_end_.feed(pieces_));
     }
     return std::nullopt;
+}
+
+bool Unwrapper::has_label(const std::string& line) {
+    if (label_.empty() || line.starts_with(label_)) {
+        return !label_.empty();
+    }
+    if (label_is_known_) {
+        return false;
+    }
+    // A banner without a line end may stand between the label and `hello`: the label is what both begin with.
+    const auto common =
+        std::mismatch(label_.begin(), label_.end(), line.begin(), line.end()).first - label_.begin();
+    const std::size_t space = label_.substr(0, static_cast<std::size_t>(common)).find_last_of(" \t");
+    if (space == std::string::npos) {
+        return false;
+    }
+    label_.resize(space + 1);
+    label_is_known_ = true;
+    return true;
 }
 
 std::optional<std::string> Unwrapper::whole_hello(const std::string& line) {
@@ -125,7 +146,7 @@ Expected<std::optional<std::string>> Unwrapper::unwrap(std::string line) {
     if (bare_) {
         return std::optional<std::string>(std::move(line));
     }
-    const bool labelled = !label_.empty() && line.starts_with(label_);
+    const bool labelled = has_label(line);
     std::string_view body = line;
     if (labelled) {
         body.remove_prefix(label_.size());

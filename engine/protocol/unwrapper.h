@@ -39,14 +39,16 @@ class Unwrapper {
     [[nodiscard]] bool in_pieces() const { return !pieces_.empty(); }
 
   private:
+    bool has_label(const std::string& line); ///< may shorten the label to what lines have in common
     std::optional<std::string> whole_hello(const std::string& line);
     std::optional<std::string> continue_hello(std::string_view piece);
     Expected<std::optional<std::string>> add_piece(std::string_view piece);
 
-    std::string label_;    ///< what stood before `hello` in its line
-    bool bare_ = true;     ///< nothing stood around `hello`
-    std::string pieces_;   ///< the beginning of an object, from its '{'
-    ObjectEnd pieces_end_; ///< has been fed with pieces_
+    std::string label_;           ///< what stood before `hello` in its line
+    bool label_is_known_ = false; ///< shortened by a later line
+    bool bare_ = true;            ///< nothing stood around `hello`
+    std::string pieces_;          ///< the beginning of an object, from its '{'
+    ObjectEnd pieces_end_;        ///< has been fed with pieces_
 };
 
 } // namespace quantscope::protocol
