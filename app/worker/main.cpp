@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/worker/commands.h"
+#include "engine/worker/random_checkpoint.h"
 #include "engine/worker/version.h"
 
 #include <CLI/CLI.hpp>
@@ -89,7 +90,8 @@ void add_bench(CLI::App& app, BenchArguments& arguments, int& code) {
     CLI::App* bench =
         app.add_subcommand("bench", "Time schemes and batch sizes, beside what the device reaches at best");
     bench->add_option("--backend", options.backend, "auto, cpu or cuda")->capture_default_str();
-    bench->add_option("--shape", options.shape, "llama-2-7b, llama-2-13b or tiny")->capture_default_str();
+    bench->add_option("--shape", options.shape, "Of random weights: " + worker::random_shapes())
+        ->capture_default_str();
     CLI::Option* const random =
         bench->add_flag("--random-weights")
             ->description("What it does without --model; for the record of a command line");
