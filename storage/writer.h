@@ -69,7 +69,7 @@ class Writer : public QObject {
         delivery->moveToThread(&thread_); // where it ends
         const bool accepted = enqueue([result, delivery, job = std::move(job)](Repositories* stored) mutable {
             result->emplace(stored ? job(*stored) : Result(tl::unexpected(stoppedError())));
-            const Expected<> outcome = outcomeOf(**result); // it is the receiver's after the next line
+            Expected<> outcome = outcomeOf(**result); // it is the receiver's after the next line
             Q_EMIT delivery->ready();
             return outcome;
         });

@@ -17,11 +17,15 @@ struct Launch {
     int cluster = 1; ///< blocks that start together and reach each other's shared memory
 };
 
-/// Launches `kernel`; more than 48 KiB of shared memory is asked for where needed.
+/// A block has 48 KiB of shared memory unasked, its kernel's own variables among them: more than this of what
+/// comes beside them is asked for.
+constexpr std::size_t unasked_shared_bytes = 40 * 1024;
+
+/// Launches `kernel`; shared memory is asked for where needed.
 template<class... Parameters, class... Arguments>
 Status launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
               std::size_t shared_bytes, const Launch& how, const Arguments&... arguments) {
-    if (shared_bytes > 48 * 1024)
+    if (shared_bytes > unasked_shared_bytes)
         QS_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                          static_cast<int>(shared_bytes)),
                     std::string("reserving ") + std::to_string(shared_bytes) +

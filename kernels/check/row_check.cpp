@@ -168,6 +168,8 @@ void check_rows(std::mt19937& random, CheckList& results) {
         {"norm, quantize int8", 2, 11008, 1, true, false, codes, 127, 1.0F},
         {"norm, quantize int4", 5, 2049, 1, true, false, codes, 7, 0.9F},
         {"norm, Hadamard 256", 3, 8192, 256, true, false, RowStore::f32, 127, 1.0F},
+        {"quantize int8", 2, 12288, 1, false, false, codes, 127,
+         1.0F}, // 48 KiB of shared memory, and a little
         {"norm to halves", 16, 300, 1, true, false, RowStore::f16, 127, 1.0F},
         {"halves", 2, 13824, 1, false, false, RowStore::f16, 127, 1.0F},
         {"norm, quantize int8", 300, 4096, 1, true, false, codes, 127, 1.0F}, // many rows: in registers
