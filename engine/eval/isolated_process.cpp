@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <mutex>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -112,6 +113,11 @@ pid_t start(Plan& plan) {
         ::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED)
         return -errno;
+    // One child at a time: whether /proc/self may be written is a flag of the memory that all of them share
+    // with us, and a child that leaves root takes it from one that has just put it back. clone() returns when
+    // the child is bwrap.
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
