@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each hostile program really runs under bubblewrap. Where user namespaces are off the whole file is skipped.
+#include "engine/eval/child_process.h"
+#include "engine/eval/isolated_process.h"
 #include "engine/eval/verdict.h"
 #include "tests/engine/eval/leftovers.h"
 
 #include <QtTest>
 #include <arpa/inet.h>
+#include <array>
+#include <atomic>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 using namespace quantscope;
 using namespace quantscope::eval;
@@ -28,6 +35,7 @@ class TestSandbox : public QObject {
     void programs_data();
     void programs();
     void networkIsUnreachable();
+    void manyStartAtOnce();
     void nothingIsInherited();
     void cpuTimeIsLimited();
     void outputIsKeptFromItsEnd();
@@ -214,6 +222,30 @@ void TestSandbox::programs_data() {
 
 void TestSandbox::programs() {
     attacks();
+}
+
+/// Children share our memory until they are bwrap, and with it a flag that leaving root changes.
+void TestSandbox::manyStartAtOnce() {
+    std::atomic<int> refused = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&refused] {
+            const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+            const std::array<int, 3> fds = {null.get(), null.get(), null.get()};
+            Isolation isolation;
+            isolation.scratch_bytes = 1U << 20U;
+            isolation.scratch_files = 16;
+            for (int n = 0; n < 150; ++n) {
+                const pid_t pid = spawn_isolated({"/bin/true"}, fds, isolation);
+                refused += pid < 0 ? 1 : 0;
+                while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads)
+        thread.join();
+    QCOMPARE(refused.load(), 0);
 }
 
 void TestSandbox::networkIsUnreachable() {
